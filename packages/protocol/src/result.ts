@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { exitCodeOf, outcomeSchema, statusOf, type Outcome } from "./state.ts";
+
+const encodingSchema = z.enum(["utf8", "base64"]);
+
+/** What is kept when output was longer than the limit: true counts, and how much was left out. */
+export const truncatedSchema = z.object({
+  stdoutBytes: z.int().nonnegative(),
+  stderrBytes: z.int().nonnegative(),
+  stdoutLeftOut: z.int().nonnegative(),
+  stderrLeftOut: z.int().nonnegative(),
+});
+export type Truncated = z.infer<typeof truncatedSchema>;
+
+/**
+ * What a worker reports. Old workers send the first five fields only.
+ * `stdoutEncoding`/`stderrEncoding` say base64 where the bytes were not UTF-8.
+ */
+export const reportSchema = z.object({
+  stdout: z.string().default(""),
+  stderr: z.string().default(""),
+  exitCode: z.int().default(-1),
+  error: z.string().nullable().default(null),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  outcome: outcomeSchema.optional(),
+  startedAt: z.int().optional(),
+  durationMs: z.number().optional(),
+  encoding: encodingSchema.optional(),
+  stdoutEncoding: encodingSchema.optional(),
+  stderrEncoding: encodingSchema.optional(),
+  truncated: truncatedSchema.optional(),
+  hint: z.string().optional(),
+  rule: z.string().optional(),
+});
+export type Report = z.infer<typeof reportSchema>;
+
+/** The result as readers see it: old clients read the first six fields, the rest is ours. */
+export const resultSchema = reportSchema.extend({
+  taskId: z.string(),
+  completedAt: z.int(),
+  status: z.enum(["completed", "failed"]),
+  outcome: outcomeSchema,
+  worker: z.string().nullable(),
+});
+export type Result = z.infer<typeof resultSchema>;
+
+/** The sentence that `error` carries when a program ran and ended by itself. */
+export function exitSentence(exitCode: number): string | null {
+  if (exitCode === 0) return null;
+  const signal = exitCode > 128 && exitCode < 193 ? ` (signal ${exitCode - 128})` : "";
+  return `Command exited with code ${exitCode}${signal}`;
+}
+
+/** The report of a task that ended without a program's own exit code. */
+export function reportOf(outcome: Exclude<Outcome, "done">, error: string): Report {
+  return { stdout: "", stderr: "", exitCode: exitCodeOf[outcome], error, outcome };
+}
+
+/** What an old worker's report means: the outcome it could not name, guessed from its exit code. */
+export function outcomeOf(report: Report): Outcome {
+  if (report.outcome !== undefined) return report.outcome;
+  return report.exitCode === -1 && report.error !== null ? "failed" : "done";
+}
+
+export function toResult(
+  report: Report,
+  about: { readonly taskId: string; readonly completedAt: number; readonly worker: string | null },
+): Result {
+  const outcome = outcomeOf(report);
+  return { ...report, ...about, outcome, status: statusOf(outcome, report.exitCode) };
+}
