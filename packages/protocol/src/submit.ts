@@ -28,7 +28,8 @@ const queueFields = {
 };
 
 // Bridges send null for "not given".
-const absent = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema);
+const absent = <T extends z.ZodType>(schema: T) =>
+  schema.nullish().transform((value) => value ?? undefined);
 
 const oldQueueFields = {
   worker: absent(queueFields.worker),
@@ -37,13 +38,12 @@ const oldQueueFields = {
   ttlMs: absent(queueFields.ttlMs),
   idempotencyKey: absent(queueFields.idempotencyKey),
   metadata: absent(queueFields.metadata),
-};
+} as const;
 
 const oldTimeout = absent(
   z
     .union([z.number(), z.string().regex(/^\s*-?\d+(\.\d+)?\s*$/, "must be a number of milliseconds")])
-    .transform(Number)
-    .optional(),
+    .transform(Number),
 );
 const newTimeout = z
   .union([z.literal(0), z.int().min(limits.timeoutMsMin).max(limits.timeoutMsMax)])

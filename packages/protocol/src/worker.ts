@@ -1,6 +1,6 @@
 // What our worker and the server say to each other. Old workers speak wire.ts instead.
 //
-// `instance` is a random id of one worker process. `order` counts the messages of an instance that
+// `instance` is a random id of one worker process; without one the worker's name stands for it. `order` counts the messages of an instance that
 // carry `capacity` (free slots): messages may overtake each other, and the newest one counts.
 
 import { z } from "zod";
@@ -14,11 +14,11 @@ const count = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** Query of our worker's poll; one without `capacity` is an old worker's. */
 export const pollQuerySchema = z.object({
-  wait: count,
+  wait: count.optional(),
   capacity: count.max(10_000),
-  workerId: nameSchema,
-  instance: instanceSchema,
-  order: count,
+  workerId: nameSchema.optional(),
+  instance: instanceSchema.optional(),
+  order: count.optional(),
 });
 export type PollQuery = z.infer<typeof pollQuerySchema>;
 
@@ -38,9 +38,9 @@ export type PollAnswer = z.infer<typeof pollAnswerSchema>;
 
 export const startedSchema = z.strictObject({
   ...heldSchema.shape,
-  worker: nameSchema,
-  instance: instanceSchema,
-  startedAt: z.int(),
+  worker: nameSchema.optional(),
+  instance: instanceSchema.optional(),
+  startedAt: z.int().optional(),
 });
 export type Started = z.infer<typeof startedSchema>;
 
@@ -57,7 +57,8 @@ export type Introduction = z.infer<typeof introductionSchema>;
 
 /** Renews the leases of everything held; sent at start and every `limits.beatMs` while something is held. */
 export const beatSchema = z.strictObject({
-  worker: introductionSchema,
+  worker: introductionSchema.optional(),
+  instance: instanceSchema.optional(),
   held: z.array(heldSchema).max(10_000),
 });
 export type Beat = z.infer<typeof beatSchema>;
