@@ -12,3 +12,9 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** The message and those of its causes, for a log that its owner alone reads. */
+export function chainOf(thrown: unknown): string {
+  const cause = thrown instanceof Error ? thrown.cause : undefined;
+  return cause === undefined ? messageOf(thrown) : `${messageOf(thrown)}: ${chainOf(cause)}`;
+}

@@ -1,4 +1,4 @@
-export { abortable, messageOf } from "./abort.ts";
+export { abortable, chainOf, messageOf } from "./abort.ts";
 export { createBackoff, type Backoff, type BackoffOptions } from "./backoff.ts";
 export { systemClock, type Clock, type Timer } from "./clock.ts";
 export {

@@ -1,0 +1,75 @@
+// The only place where an error becomes HTTP.
+
+import type { Log } from "@openclaw-worker/base";
+import { Problem, problemBody, problems } from "@openclaw-worker/protocol";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+
+export function answerErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.code === "internal" || problem.code === "store-unavailable") {
+      // The cause stays here: the caller learns the code only.
+      log.error("request failed", { method: request.method, route: routeOf(request), why: causeOf(error) });
+    }
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, new Problem("route-not-found", { line: `No such route: ${request.method} ${pathOf(request)}` })),
+  );
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.code === "unauthorized") reply.header("www-authenticate", "Bearer");
+  return reply
+    .code(problems[problem.code].status)
+    .type("application/problem+json; charset=utf-8")
+    .send(JSON.stringify(problemBody(problem)));
+}
+
+/**
+ * Parses what came in.
+ * @throws Problem invalid-request with the first thing that is wrong, in one line
+ */
+export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = issue?.path.join(".") ?? "";
+  const message = issue?.message ?? "invalid";
+  if (path === "") {
+    const isObject = typeof input === "object" && input !== null && !Array.isArray(input);
+    throw new Problem("invalid-request", { line: isObject ? message : "The body must be a JSON object" });
+  }
+  // The guide's own messages name their fields already.
+  throw new Problem("invalid-request", {
+    line: message.includes(" required") || message.startsWith(path) ? message : `${path}: ${message}`,
+  });
+}
+
+const frameworkErrorSchema = z.object({ code: z.string().default(""), statusCode: z.number().default(500) });
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const known = frameworkErrorSchema.safeParse(error);
+  if (known.success) {
+    if (known.data.statusCode === 413) return new Problem("body-too-large", { cause: error });
+    if (error instanceof SyntaxError) return new Problem("invalid-json", { cause: error });
+    if (known.data.statusCode === 400) return new Problem("invalid-request", { cause: error });
+  }
+  return new Problem("internal", { cause: error });
+}
+
+function causeOf(error: unknown): string {
+  if (error instanceof Problem && error.cause !== undefined) return causeOf(error.cause);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function routeOf(request: FastifyRequest): string {
+  return request.routeOptions.url ?? pathOf(request);
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split("?", 1)[0]?.slice(0, 200) ?? "";
+}

@@ -1,0 +1,103 @@
+import type { Clock, Log } from "@openclaw-worker/base";
+import { limits, Problem, version } from "@openclaw-worker/protocol";
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyInstance } from "fastify";
+import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { answerErrors, sendProblem } from "./answer.ts";
+import type { ChatConfig } from "./config.ts";
+import type { Guard } from "./guard.ts";
+import type { Queue } from "./queue/queue.ts";
+import { agentRoutes } from "./routes/agents.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { notifyRoutes } from "./routes/notify.ts";
+import { taskRoutes } from "./routes/tasks.ts";
+import { workerRoutes } from "./routes/worker.ts";
+import { workersRoutes } from "./routes/workers.ts";
+import type { Store } from "./store/store.ts";
+
+/** What the routes stand on. */
+export interface AppParts {
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly guard: Guard;
+  readonly chat: ChatConfig;
+}
+
+/** The HTTP application: guard, body parsing, errors, routes. It listens to nothing by itself. */
+export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: limits.bodyBytes,
+    forceCloseConnections: true,
+    // A slow sender may take two minutes for headers and body; waiting answers are not counted.
+    requestTimeout: 120_000,
+    keepAliveTimeout: 75_000,
+    routerOptions: { maxParamLength: 200 },
+  });
+  // Bodies are parsed by the routes, with the schemas that the documents are made of.
+  app.setValidatorCompiler(() => (value) => ({ value }));
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  readEveryBodyAsJson(app);
+  answerErrors(app, parts.log);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "OpenClaw Worker Task API",
+        version,
+        description: "A durable queue between those who ask and the workers who do.",
+        license: { name: "MIT" },
+      },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  guardEveryRoute(app, parts);
+
+  const routes = [
+    healthRoutes,
+    taskRoutes,
+    fileRoutes,
+    agentRoutes,
+    workerRoutes,
+    workersRoutes,
+    eventRoutes,
+    notifyRoutes,
+  ];
+  for (const register of routes) register(app, parts);
+  app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+  return app;
+}
+
+// Old clients forget the content type, and curl -d sends a wrong one: every body is JSON here.
+function readEveryBodyAsJson(app: FastifyInstance): void {
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
+    if (body.length === 0) return done(null, {});
+    parseJson(request, String(body), (error, value) => {
+      if (error) done(new Problem("invalid-json", { cause: error }));
+      else done(null, value);
+    });
+  });
+}
+
+function guardEveryRoute(app: FastifyInstance, { guard, log }: AppParts): void {
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.routeOptions.url === "/health") return undefined;
+    if (guard(request.headers.authorization)) return undefined;
+    log.warn("unauthorized", { from: request.ip, method: request.method, path: request.url.split("?", 1)[0] });
+    reply.header("connection", "close");
+    return sendProblem(reply, new Problem("unauthorized"));
+  });
+  // Node answers `Expect: 100-continue` before any hook runs: refuse there too, before the body.
+  app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    if (guard(request.headers.authorization)) response.writeContinue();
+    app.routing(request, response);
+  });
+}

@@ -1,0 +1,109 @@
+import { createLog, messageOf, systemClock, type Clock, type Log } from "@openclaw-worker/base";
+import { limits, version } from "@openclaw-worker/protocol";
+import type { FastifyInstance } from "fastify";
+import { createApp } from "./app.ts";
+import { ConfigError, readConfig, type Config, type Environment } from "./config.ts";
+import { createGuard } from "./guard.ts";
+import { openQueue } from "./queue/queue.ts";
+import { keptToken, prepareStateDir } from "./state.ts";
+import { openSqliteStore } from "./store/sqlite/store.ts";
+
+/** What the entry file sees of the process, handed in. */
+export interface ServerHost {
+  readonly env: Environment;
+  readonly stdout: (line: string) => void;
+  readonly stderr: (line: string) => void;
+  /** Aborted: finish what is under way, answer everybody who waits, end. */
+  readonly signal: AbortSignal;
+  readonly uid: number;
+  readonly home: string;
+}
+
+/** Exit code for wrong configuration (sysexits.h EX_CONFIG). */
+const configurationExit = 78;
+
+/**
+ * Runs the Task API until the host's signal is aborted.
+ * @returns the exit code: 0 after a clean stop, 78 for wrong configuration, 1 when it cannot run
+ */
+export async function runServer(host: ServerHost): Promise<number> {
+  const clock = systemClock();
+  try {
+    if (host.uid === 0) {
+      throw new ConfigError(
+        "The server never runs as root. Start it as another user; `openclaw-worker server` as root changes to one by itself.",
+      );
+    }
+    const config = readConfig(host.env, host.home);
+    prepareStateDir(config.stateDir, host.uid);
+    const log = createLog({
+      clock,
+      level: "info",
+      format: config.logFormat,
+      write: (line) => host.stderr(line.trimEnd()),
+    });
+    await serve(host, config, { clock, log });
+    return 0;
+  } catch (error) {
+    host.stderr(`openclaw-worker server: ${messageOf(error)}`);
+    return error instanceof ConfigError ? configurationExit : 1;
+  }
+}
+
+async function serve(host: ServerHost, config: Config, { clock, log }: { clock: Clock; log: Log }): Promise<void> {
+  const kept = config.token === null ? keptToken(config.stateDir) : null;
+  const token = config.token ?? kept?.token ?? "";
+  const store = openSqliteStore(`${config.stateDir}/tasks.db`);
+  await using queue = await openQueue({
+    store,
+    clock,
+    log,
+    leaseMs: config.leaseMs,
+    retentionMs: limits.retentionMs,
+    queuedTasksMax: limits.queuedTasksMax,
+    parkedRequestsMax: limits.parkedRequestsMax,
+  });
+  const app = await createApp({ queue, store, clock, log, guard: createGuard(token), chat: config.chat });
+  const address = await listen(app, config);
+
+  host.stdout(`OpenClaw Worker Task API v${version}`);
+  if (kept !== null) {
+    host.stdout(kept.isNew ? `Token (shown once, kept in ${kept.file}): ${kept.token}` : `Token: in ${kept.file}`);
+  }
+  host.stdout(`State: ${config.stateDir}`);
+  host.stdout(`Listening on ${address}`);
+
+  if (!host.signal.aborted) {
+    await new Promise((resolve) => host.signal.addEventListener("abort", resolve, { once: true }));
+  }
+  log.info("stopping");
+  queue.stop();
+  await app.close();
+}
+
+async function listen(app: FastifyInstance, config: Config): Promise<string> {
+  try {
+    // Keep-alive probes find a peer that is gone without a word; no delay, because answers are small.
+    app.server.on("connection", (socket) => {
+      socket.setNoDelay(true);
+      socket.setKeepAlive(true, 10_000);
+    });
+    const address = await app.listen({ host: config.host, port: config.port, backlog: 4096 });
+    const bound = app.addresses().filter((one) => typeof one !== "string");
+    const shown = bound.find((one) => one.family === "IPv4") ?? bound[0];
+    return shown === undefined ? address : `http://${bracket(shown.address)}:${shown.port}`;
+  } catch (error) {
+    const why = messageOf(error);
+    if (why.includes("EADDRINUSE")) {
+      throw new ConfigError(
+        `Port ${config.port} is in use by another program. See which: ss -ltnp 'sport = :${config.port}'. Or choose another port with WORKER_PORT.`,
+        { cause: error },
+      );
+    }
+    throw new ConfigError(`Cannot listen on ${config.host}:${config.port}: ${why}`, { cause: error });
+  }
+}
+
+function bracket(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}

@@ -1,0 +1,214 @@
+// Workers that wait for work, and how work finds them.
+//
+// No task is missed between a claim that found nothing and the moment its poll is left parked:
+// `arrivals` counts what became ready, and a claim is asked for again when something did meanwhile.
+
+import { chainOf, type Clock, type Log } from "@openclaw-worker/base";
+import { limits, type Held, type PollAnswer, type Task } from "@openclaw-worker/protocol";
+import type { Store } from "../store/store.ts";
+import { createLot, type Parked } from "./park.ts";
+import type { PresenceBook } from "./presence.ts";
+
+/** A worker's poll. `capacity` null: an old worker, which takes one task and knows no lease. */
+export interface PollRequest {
+  readonly name: string;
+  readonly instance: string;
+  /** It said which process it is, so it must have introduced itself before it gets work. */
+  readonly introduces: boolean;
+  readonly capacity: number | null;
+  readonly order: number;
+  readonly holdMs: number;
+  /** Aborted when the connection is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** Free slots of a worker, and the order of the message that said so: the newest counts. */
+export interface Freed {
+  readonly instance: string;
+  readonly capacity: number;
+  readonly order: number;
+}
+
+export interface Polls {
+  poll(request: PollRequest): Promise<PollAnswer>;
+  /** Tasks with these selectors became ready, one for each mention. */
+  wake(selectors: readonly string[]): void;
+  freed(freed: Freed): void;
+  giveBack(instance: string, held: readonly Held[]): Promise<void>;
+  /** Asks the worker process that holds this task to end it. */
+  cancel(instance: string, held: Held): void;
+  stop(): void;
+}
+
+export interface PollsOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly presence: PresenceBook;
+  readonly parkedMax: number;
+  readonly leaseEnd: () => number;
+  /** Tells that a lease now runs. */
+  readonly claimed: () => void;
+}
+
+/** After a hang-up a living worker polls again at once. */
+const hangUpGraceMs = 5_000;
+
+export function createPolls(options: PollsOptions): Polls {
+  const { store, clock, log, presence } = options;
+  const lot = createLot();
+  const cancels = new Map<string, Map<string, Held>>();
+  const newestFreed = new Map<string, Freed>();
+  let arrivals = 0;
+  let stopped = false;
+
+  return { poll, wake, freed, giveBack, cancel, stop };
+
+  async function poll(request: PollRequest): Promise<PollAnswer> {
+    const { name, instance, gone } = request;
+    const leased = request.capacity !== null;
+    presence.seen({ name, leased }, request.holdMs);
+    // A worker process has one poll: a newer one means that the older is dead.
+    if (leased) lot.of(instance)?.answer([], []);
+
+    const unknown = request.introduces && !presence.knows(name, instance);
+    const { promise, resolve } = Promise.withResolvers<PollAnswer>();
+    const parked: Parked = {
+      claimant: { name, labels: leased ? presence.labelsOf(name) : [], leased },
+      instance,
+      capacity: capacityOf(request),
+      order: request.order,
+      busy: false,
+      over: false,
+      answer: (tasks, cancelled) => {
+        lot.remove(parked);
+        resolve({
+          tasks: [...tasks],
+          cancel: [...cancelled],
+          decisions: [],
+          stop: null,
+          ...(unknown ? { unknown: true } : {}),
+        });
+      },
+    };
+    const waitingCancels = takeCancels(instance);
+    if (stopped || unknown || waitingCancels.length > 0 || lot.size >= options.parkedMax) {
+      // Answered at once; a worker that is not known yet gets no work before it said who it is.
+      parked.answer([], waitingCancels);
+      return promise;
+    }
+    const hangUp = (): void => {
+      presence.left(name, hangUpGraceMs);
+      parked.answer([], []);
+    };
+    gone.addEventListener("abort", hangUp, { once: true });
+    using _hold = clock.after(request.holdMs, () => end(parked));
+    lot.add(parked);
+    if (parked.capacity > 0) await claimFor(parked);
+    const answer = await promise;
+    gone.removeEventListener("abort", hangUp);
+    if (gone.aborted && answer.tasks.length > 0) {
+      await giveBack(instance, heldOf(answer.tasks));
+      return { ...answer, tasks: [] };
+    }
+    return answer;
+  }
+
+  // A message that was sent later may have arrived earlier, and knows better.
+  function capacityOf(request: PollRequest): number {
+    const newest = newestFreed.get(request.instance);
+    newestFreed.delete(request.instance);
+    if (newest !== undefined && newest.order > request.order) return newest.capacity;
+    return request.capacity ?? 1;
+  }
+
+  // Claims for a parked poll and answers it when there was something; else it stays parked.
+  async function claimFor(parked: Parked): Promise<void> {
+    parked.busy = true;
+    try {
+      for (;;) {
+        const seen = arrivals;
+        const tasks = await store.claim({
+          claimant: parked.claimant,
+          instance: parked.instance,
+          max: parked.capacity,
+          leaseUntil: options.leaseEnd() + (parked.claimant.leased ? 0 : limits.oldWorkerGraceMs),
+          at: clock.now(),
+        });
+        if (tasks.length > 0) {
+          options.claimed();
+          if (lot.has(parked)) return parked.answer(tasks, []);
+          return await giveBack(parked.instance, heldOf(tasks));
+        }
+        if (seen === arrivals) return;
+      }
+    } catch (error) {
+      log.error("claim failed", { why: chainOf(error) });
+      parked.over = true;
+    } finally {
+      parked.busy = false;
+      settleParked(parked);
+    }
+  }
+
+  // What came for a poll while its claim was under way.
+  function settleParked(parked: Parked): void {
+    if (!lot.has(parked)) return;
+    const waiting = takeCancels(parked.instance);
+    if (waiting.length > 0 || parked.over || stopped) parked.answer([], waiting);
+  }
+
+  function wake(selectors: readonly string[]): void {
+    for (const selector of selectors) {
+      arrivals += 1;
+      const parked = lot.pick(selector);
+      if (parked !== null) void claimFor(parked);
+    }
+  }
+
+  function freed(message: Freed): void {
+    const parked = lot.of(message.instance);
+    if (parked === null) {
+      const known = newestFreed.get(message.instance);
+      if (known === undefined || known.order < message.order) newestFreed.set(message.instance, message);
+      return;
+    }
+    if (message.order <= parked.order) return;
+    parked.order = message.order;
+    parked.capacity = message.capacity;
+    if (!parked.busy && parked.capacity > 0) void claimFor(parked);
+  }
+
+  async function giveBack(instance: string, held: readonly Held[]): Promise<void> {
+    wake(await store.giveBack(instance, held));
+  }
+
+  function cancel(instance: string, { taskId, fence }: Held): void {
+    const parked = lot.of(instance);
+    if (parked !== null && !parked.busy) return parked.answer([], [{ taskId, fence }]);
+    // Between two polls: the next one carries it. Beats carry it too, so memory is enough here.
+    const waiting = cancels.get(instance) ?? new Map<string, Held>();
+    cancels.set(instance, waiting.set(taskId, { taskId, fence }));
+  }
+
+  function takeCancels(instance: string): readonly Held[] {
+    const waiting = cancels.get(instance);
+    if (waiting === undefined) return [];
+    cancels.delete(instance);
+    return [...waiting.values()];
+  }
+
+  function end(parked: Parked): void {
+    if (parked.busy) parked.over = true;
+    else parked.answer([], []);
+  }
+
+  function stop(): void {
+    stopped = true;
+    for (const parked of lot.all()) end(parked);
+  }
+}
+
+export function heldOf(tasks: readonly Task[]): readonly Held[] {
+  return tasks.map((task) => ({ taskId: task.id, fence: task.fence }));
+}

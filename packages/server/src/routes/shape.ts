@@ -1,0 +1,72 @@
+// Answers that several routes give in the same shape.
+
+import { limits, parseTaskId, Problem, type Accepted, type Submission, type TaskId } from "@openclaw-worker/protocol";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Queue } from "../queue/queue.ts";
+import type { TaskRecord } from "../store/store.ts";
+
+/** Puts a submission into the queue and says so in the guide's words. */
+export async function accept(queue: Queue, submission: Submission): Promise<Accepted> {
+  const receipt = await queue.submit(submission);
+  const where = submission.worker === undefined ? "worker" : `worker ${submission.worker}`;
+  return {
+    taskId: receipt.id,
+    ...(receipt.sessionId === null ? {} : { sessionId: receipt.sessionId }),
+    message: receipt.online
+      ? "Task queued"
+      : `Task queued: no ${where} that may take it is online now; it waits until one is`,
+    status: "pending",
+    worker: submission.worker ?? null,
+    online: receipt.online,
+  };
+}
+
+/** The idempotency key of a request: the header wins over the field. */
+export function withKey(request: FastifyRequest, submission: Submission): Submission {
+  const header = request.headers["idempotency-key"];
+  if (typeof header !== "string" || header === "") return submission;
+  if (header.length > 200) throw new Problem("invalid-request", { line: "Idempotency-Key: at most 200 characters" });
+  return { ...submission, idempotencyKey: header };
+}
+
+/** @throws Problem task-not-found when the text is no task id at all */
+export function taskIdOf(text: string): TaskId {
+  const id = parseTaskId(text);
+  if (id === null) throw new Problem("task-not-found");
+  return id;
+}
+
+/** A number of milliseconds from a query, as old clients send it: anything strange counts as 0. */
+export function millisecondsOf(value: unknown, max: number = limits.readWaitMsMax): number {
+  const number = typeof value === "string" ? Number.parseInt(value, 10) : Number.NaN;
+  return Number.isFinite(number) ? Math.min(Math.max(number, 0), max) : 0;
+}
+
+/** Aborted when the other end hangs up before the answer was sent. */
+export function hangUpOf(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) controller.abort(new Error("the other end hung up"));
+  });
+  return controller.signal;
+}
+
+/** A task as lists and not-ready answers show it. */
+export function taskView(task: TaskRecord): Readonly<Record<string, unknown>> {
+  return {
+    taskId: task.id,
+    kind: task.kind,
+    status: task.status,
+    phase: task.phase,
+    outcome: task.outcome,
+    exitCode: task.exitCode,
+    worker: task.worker,
+    priority: task.priority,
+    createdAt: task.createdAt,
+    startedAt: task.startedAt,
+    completedAt: task.completedAt,
+    summary: task.summary,
+    ...(task.session === null ? {} : { sessionId: task.session }),
+    ...(task.cancelAsked && task.completedAt === null ? { cancelAsked: true } : {}),
+  };
+}

@@ -1,0 +1,30 @@
+import { reportOf, type TaskId } from "@openclaw-worker/protocol";
+import type { DatabaseSync } from "node:sqlite";
+import type { Cancelled } from "../store.ts";
+import type { Finish } from "./finish.ts";
+import { holderOf, integer, resultOf, text } from "./rows.ts";
+
+export function prepareCancel(db: DatabaseSync, finish: Finish): (id: TaskId, at: number) => Cancelled {
+  const find = db.prepare(
+    "SELECT seq, id, state, fence, leased, worker, instance, session FROM tasks WHERE id = ?",
+  );
+  const mark = db.prepare("UPDATE tasks SET cancel_at = ? WHERE seq = ?");
+  const result = db.prepare("SELECT body FROM results WHERE seq = ?");
+  return (id, at) => {
+    const row = find.get(id);
+    if (row === undefined) return { kind: "unknown" };
+    switch (text(row, "state")) {
+      case "started":
+        mark.run(at, integer(row, "seq"));
+        return { kind: "asked", holder: holderOf(row) };
+      case "lost":
+      case "finished":
+        return { kind: "over", result: resultOf(result.get(integer(row, "seq")) ?? {}) };
+      default: {
+        // Not begun: it ends here, and the worker's `started` will be refused.
+        const holder = row["state"] === "claimed" ? holderOf(row) : null;
+        return { kind: "ended", holder, ...finish(row, { report: reportOf("cancelled", "Cancelled"), at }) };
+      }
+    }
+  };
+}

@@ -1,0 +1,80 @@
+// What happens to a task while a worker holds it: begins, keeps it, gives it back.
+
+import type { Held } from "@openclaw-worker/protocol";
+import type { DatabaseSync } from "node:sqlite";
+import type { Readied, Renewed, RenewRequest } from "../store.ts";
+import { holderOf, integer, text } from "./rows.ts";
+
+export function prepareStart(db: DatabaseSync): (held: Held, at: number) => "started" | "stale" | "unknown" {
+  const find = db.prepare("SELECT seq, state, fence, worker FROM tasks WHERE id = ?");
+  const begin = db.prepare("UPDATE tasks SET state = 'started', started_at = ? WHERE seq = ?");
+  const note = db.prepare(
+    "INSERT INTO events (type, created_at, task_id, details) VALUES ('task.started', ?, ?, ?)",
+  );
+  return (held, at) => {
+    const row = find.get(held.taskId);
+    if (row === undefined) return "unknown";
+    if (integer(row, "fence") !== held.fence) return "stale";
+    // Said twice, because the first answer was lost on the way.
+    if (row["state"] === "started") return "started";
+    if (row["state"] !== "claimed") return "stale";
+    begin.run(at, integer(row, "seq"));
+    note.run(at, held.taskId, JSON.stringify({ worker: row["worker"] }));
+    return "started";
+  };
+}
+
+export function prepareRenew(db: DatabaseSync): (request: RenewRequest) => Renewed {
+  const find = db.prepare(
+    `SELECT seq, id, fence, worker, instance, leased, cancel_at FROM tasks
+       WHERE id = ? AND state IN ('claimed', 'started')`,
+  );
+  const extend = db.prepare("UPDATE tasks SET lease_until = ? WHERE seq = ?");
+  return ({ instance, held, leaseUntil }) => {
+    const cancel: Held[] = [];
+    const stale: Held[] = [];
+    for (const one of held) {
+      const row = find.get(one.taskId);
+      const mine =
+        row !== undefined && holderOf(row).fence === one.fence && holderOf(row).instance === instance;
+      if (!mine) {
+        stale.push(one);
+        continue;
+      }
+      extend.run(leaseUntil, integer(row, "seq"));
+      if (row["cancel_at"] != null) cancel.push(one);
+    }
+    return { cancel, stale };
+  };
+}
+
+export function prepareGiveBack(
+  db: DatabaseSync,
+): (instance: string, held: readonly Held[]) => Readied {
+  const find = db.prepare(
+    `SELECT seq, selector FROM tasks WHERE id = ? AND fence = ? AND instance = ?
+       AND (state = 'claimed' OR (state = 'started' AND leased = 0))`,
+  );
+  const release = prepareRelease(db);
+  return (instance, held) => {
+    const readied: string[] = [];
+    for (const { taskId, fence } of held) {
+      const row = find.get(taskId, fence, instance);
+      if (row === undefined) continue;
+      release(integer(row, "seq"));
+      readied.push(text(row, "selector"));
+    }
+    return readied;
+  };
+}
+
+/** Back to where it stood: its place in the order of acceptance never changed. */
+export function prepareRelease(db: DatabaseSync): (seq: number) => void {
+  const release = db.prepare(
+    `UPDATE tasks SET status = 'pending', state = 'pending', worker = NULL, instance = NULL,
+       lease_until = NULL, started_at = NULL WHERE seq = ?`,
+  );
+  return (seq) => {
+    release.run(seq);
+  };
+}
