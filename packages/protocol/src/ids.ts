@@ -5,7 +5,10 @@ export type TaskId = string & z.$brand<"TaskId">;
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-export const taskIdSchema = z.string().regex(uuidPattern, "must be a lower-case UUID").brand<"TaskId">();
+export const taskIdSchema = z
+  .string()
+  .regex(uuidPattern, "must be a lower-case UUID")
+  .brand<"TaskId">();
 
 /** The id in `text`, or null when it is none. Upper case is folded, as UUIDs are compared. */
 export function parseTaskId(text: string): TaskId | null {
@@ -30,4 +33,7 @@ export function newTaskId(nowMs: number, random: Uint8Array): TaskId {
 /** Names of workers and labels: what a hostname may be, and nothing that a selector could mistake. */
 export const nameSchema = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "must be 1 to 64 of letters, digits, '.', '_' and '-'");
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    "must be 1 to 64 of letters, digits, '.', '_' and '-'",
+  );

@@ -19,7 +19,11 @@ export const problems = {
   "worker-not-found": { status: 404, title: "Worker not found", retry: false },
   "route-not-found": { status: 404, title: "Not found", retry: false },
   "method-not-allowed": { status: 405, title: "Method not allowed", retry: false },
-  "idempotency-conflict": { status: 409, title: "Idempotency key used with another body", retry: false },
+  "idempotency-conflict": {
+    status: 409,
+    title: "Idempotency key used with another body",
+    retry: false,
+  },
   "stale-attempt": { status: 409, title: "Stale attempt", retry: false },
   "body-too-large": { status: 413, title: "Body too large", retry: false },
   "queue-full": { status: 429, title: "Queue is full", retry: true },
@@ -41,7 +45,10 @@ export class Problem extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
-    super(options.line ?? problems[code].title, options.cause === undefined ? {} : { cause: options.cause });
+    super(
+      options.line ?? problems[code].title,
+      options.cause === undefined ? {} : { cause: options.cause },
+    );
     this.name = "Problem";
     this.code = code;
     this.line = this.message;

@@ -7,6 +7,7 @@
 //
 // dialect "0": an old worker can run it; "1": only a worker that speaks our protocol.
 
+import { never } from "@openclaw-worker/base";
 import { sessionOf, type Spec } from "./task.ts";
 
 export interface Target {
@@ -58,7 +59,12 @@ function oldWorkersCanRun(spec: Spec): boolean {
     case "codex-cli":
     case "gemini-cli":
       return spec.cwd === undefined && sessionOf(spec) !== null;
-    default:
+    case "exec":
+    case "file-list":
+    case "agent":
+    case "action":
       return false;
+    default:
+      return never(spec);
   }
 }

@@ -48,7 +48,13 @@ export type Move = "claim" | "giveBack" | "start" | "lose" | "settle" | "cancel"
 /** Which move is legal in which state, and where it leads. What is not here does not happen. */
 export const moves: Readonly<Record<State, Readonly<Partial<Record<Move, State>>>>> = {
   pending: { claim: "claimed", cancel: "finished", expire: "finished" },
-  claimed: { start: "started", giveBack: "pending", settle: "finished", lose: "lost", cancel: "finished" },
+  claimed: {
+    start: "started",
+    giveBack: "pending",
+    settle: "finished",
+    lose: "lost",
+    cancel: "finished",
+  },
   started: { settle: "finished", lose: "lost" },
   lost: { settle: "finished" },
   finished: {},

@@ -42,7 +42,10 @@ const oldQueueFields = {
 
 const oldTimeout = absent(
   z
-    .union([z.number(), z.string().regex(/^\s*-?\d+(\.\d+)?\s*$/, "must be a number of milliseconds")])
+    .union([
+      z.number(),
+      z.string().regex(/^\s*-?\d+(\.\d+)?\s*$/, "must be a number of milliseconds"),
+    ])
     .transform(Number),
 );
 const newTimeout = z
@@ -52,7 +55,8 @@ const newTimeout = z
 /** Text with the guide's own words when it is missing. */
 const text = (missing: string, name: string) =>
   z.string({
-    error: (issue) => (issue.input === undefined || issue.input === null ? missing : `${name} must be a string`),
+    error: (issue) =>
+      issue.input === undefined || issue.input === null ? missing : `${name} must be a string`,
   });
 const fullText = (missing: string, name: string) => text(missing, name).min(1, missing);
 
@@ -116,13 +120,24 @@ export const kindRequestSchema = z
       }
       return z.NEVER;
     }
-    return submission(spec.data, timeout, { worker, labels, priority, ttlMs, idempotencyKey, metadata });
+    return submission(spec.data, timeout, {
+      worker,
+      labels,
+      priority,
+      ttlMs,
+      idempotencyKey,
+      metadata,
+    });
   });
 
 export type QueueFields = z.infer<z.ZodObject<typeof queueFields>>;
 
 /** Puts a spec and the queue's fields together. `timeout` 0 or undefined: the kind's default. */
-export function submission(spec: Spec, timeout: number | undefined, fields: QueueFields): Submission {
+export function submission(
+  spec: Spec,
+  timeout: number | undefined,
+  fields: QueueFields,
+): Submission {
   return {
     spec,
     timeoutMs: timeoutMsOf(timeout, spec.kind),

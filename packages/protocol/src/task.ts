@@ -1,10 +1,14 @@
+import { never } from "@openclaw-worker/base";
 import { z } from "zod";
 import { nameSchema, taskIdSchema } from "./ids.ts";
 import { limits } from "./limits.ts";
 
 const pathSchema = z.string().min(1).max(4096);
 const envSchema = z
-  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of letters, digits and '_'"), z.string())
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of letters, digits and '_'"),
+    z.string(),
+  )
   .refine((env) => Object.keys(env).length <= limits.envMax, `at most ${limits.envMax} variables`);
 
 const processFields = {
@@ -47,7 +51,11 @@ export const specSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("file-list"), path: pathSchema }),
   z.strictObject({ kind: z.literal("claude-cli"), ...promptFields }),
   z.strictObject({ kind: z.literal("codex-cli"), ...promptFields }),
-  z.strictObject({ kind: z.literal("gemini-cli"), resumeLatest: z.boolean().optional(), ...promptFields }),
+  z.strictObject({
+    kind: z.literal("gemini-cli"),
+    resumeLatest: z.boolean().optional(),
+    ...promptFields,
+  }),
   z.strictObject({ kind: z.literal("agent"), agent: nameSchema, ...promptFields }),
   z.strictObject({
     kind: z.literal("action"),
@@ -85,8 +93,12 @@ export function defaultTimeoutMs(kind: Kind): number {
       return limits.fileTimeoutMs;
     case "claude-cli":
       return limits.claudeTimeoutMs;
-    default:
+    case "codex-cli":
+    case "gemini-cli":
+    case "agent":
       return limits.agentTimeoutMs;
+    default:
+      return never(kind);
   }
 }
 

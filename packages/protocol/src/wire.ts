@@ -21,7 +21,13 @@ export function toWireTask(task: Task): WireTask | null {
     case "file-read":
       return { ...common, type: spec.kind, path: spec.path };
     case "file-write":
-      return { ...common, type: spec.kind, path: spec.path, content: spec.content, encoding: spec.encoding };
+      return {
+        ...common,
+        type: spec.kind,
+        path: spec.path,
+        content: spec.content,
+        encoding: spec.encoding,
+      };
     case "file-edit": {
       const { path, oldString, newString, replaceAll } = spec;
       return { ...common, type: spec.kind, path, oldString, newString, replaceAll };
