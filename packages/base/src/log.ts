@@ -48,5 +48,7 @@ function textLine(time: Date, level: LogLevel, entry: Entry): string {
   const pairs = Object.entries(entry.fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${typeof value === "string" ? JSON.stringify(value) : value}`);
-  return `${time.toISOString()} ${level.padEnd(5)} ${entry.message}${pairs.join("")}`;
+  // One event stays one line, whatever its message quotes.
+  const message = entry.message.replaceAll(/[\r\n]+/g, " ");
+  return `${time.toISOString()} ${level.padEnd(5)} ${message}${pairs.join("")}`;
 }
