@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+// The command, run from a checkout.
+"use strict";
+
+require("../packages/cli/bin/openclaw-worker.cjs");

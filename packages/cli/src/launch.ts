@@ -1,0 +1,72 @@
+// How the two long-lived programs are started: as this user, or, when this is root, as users of
+// their own (root/descend.ts).
+
+import fs from "node:fs";
+import type { Host, Program } from "./host.ts";
+import type { Place } from "./place.ts";
+import { accountFor, type Account, type Role } from "./root/account.ts";
+import { descend } from "./root/descend.ts";
+import { prepareRoots, prepareState } from "./root/folders.ts";
+import { Failure } from "./failure.ts";
+
+export interface LaunchOptions {
+  readonly host: Host;
+  readonly place: Place;
+  /** May make system users (`--with-deps`). */
+  readonly make: boolean;
+  /** Variables that win over the caller's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** End by SIGTERM when the parent dies, however it dies. */
+  readonly tied: boolean;
+}
+
+const setpriv = "/usr/bin/setpriv";
+const descentTools = ["/usr/bin/unshare", setpriv, "/usr/bin/getent"];
+
+/**
+ * The program of a role, ready to start; as root, its user and folders are there when it returns.
+ * @throws Failure with the command that mends it
+ */
+export function programOf(role: Role, options: LaunchOptions): Program {
+  const { host, place, tied } = options;
+  const env = { ...host.env, ...options.env, OPENCLAW_WORKER_HOME: place.home };
+  const { installDir, launcher, nodePath } = host;
+  if (host.uid === 0) {
+    const account = prepareRole(role, options);
+    return descend({ account, installDir, launcher, nodePath, args: [role], env, tied });
+  }
+  const program = [nodePath, launcher, role];
+  const canTie = tied && host.platform === "linux" && fs.existsSync(setpriv);
+  const [file = nodePath, ...args] = canTie
+    ? [setpriv, "--pdeathsig", "TERM", "--", ...program]
+    : program;
+  return { file, args, env: defined(env) };
+}
+
+/** As root: the role's user, its folder, and for the worker the roots that the environment names. */
+export function prepareRole(role: Role, options: LaunchOptions): Account {
+  const { host, place } = options;
+  const missing = descentTools.filter((file) => !fs.existsSync(file));
+  if (host.platform !== "linux" || missing.length > 0) {
+    throw new Failure("Cannot leave root here", {
+      why:
+        host.platform === "linux"
+          ? `${missing.join(", ")} is missing`
+          : "changing to another user needs Linux's util-linux",
+      remedy: "Start this as an ordinary user.",
+    });
+  }
+  const say = (line: string): void => host.stderr.write(`${line}\n`);
+  const account = accountFor(role, host, { make: options.make, say });
+  prepareState(place, role, account);
+  const roots = host.env["OPENCLAW_WORKER_ROOTS"] ?? "";
+  // A policy file, once there, wins over the variable.
+  if (role === "worker" && !fs.existsSync(place.policy)) prepareRoots(roots, account, say);
+  return account;
+}
+
+function defined(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}

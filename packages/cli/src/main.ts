@@ -1,0 +1,98 @@
+// The process: the only file of this package that knows `process`. It makes the Host, turns signals
+// into AbortSignals, and ends with the exit code that the command gave.
+
+import os from "node:os";
+import path from "node:path";
+import { systemClock } from "@openclaw-worker/base";
+import type { Host, Output } from "./host.ts";
+import { runCli } from "./program.ts";
+
+// One Ctrl-C often arrives twice: from the terminal, and again from npm, which passes it on.
+const sameInterruptMs = 500;
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+const clock = systemClock();
+const first = new AbortController();
+const second = new AbortController();
+let interruptedAt: number | null = null;
+
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.on(name, () => {
+    if (interruptedAt === null) {
+      interruptedAt = clock.monotonic();
+      first.abort(new Error(`stopped by ${name}`));
+    } else if (clock.monotonic() - interruptedAt > sameInterruptMs) {
+      second.abort(new Error(`stopped by a second ${name}`));
+      process.exit(exitCodes[name]);
+    }
+  });
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // The reader (`head`, say) has seen enough.
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
+}
+
+const code = await runCli(hostOf());
+await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+process.exit(code);
+
+function hostOf(): Host {
+  const user = os.userInfo();
+  const installDir = path.resolve(import.meta.dirname, "../../..");
+  return {
+    args: process.argv.slice(2),
+    env: process.env,
+    stdin: { isTerminal: process.stdin.isTTY === true, readAll },
+    stdout: output(process.stdout),
+    stderr: output(process.stderr),
+    uid: process.geteuid?.() ?? -1,
+    home: os.homedir(),
+    hostname: os.hostname(),
+    shell: user.shell ?? "",
+    cwd: workingFolder(),
+    platform: process.platform,
+    nodeVersion: process.versions.node,
+    nodePath: process.execPath,
+    installDir,
+    launcher: path.resolve(import.meta.dirname, "../bin/openclaw-worker.cjs"),
+    clock,
+    signal: first.signal,
+    hurry: second.signal,
+    become({ file, args, env }) {
+      if (process.execve === undefined) throw new Error("this system cannot replace a process");
+      return process.execve(file, [file, ...args], { ...env });
+    },
+  };
+}
+
+async function readAll(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+function output(stream: NodeJS.WriteStream): Output {
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? 80,
+    write: (data) => {
+      stream.write(data);
+    },
+  };
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
+}
+
+// The folder may have been removed, or be closed to this user.
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return "/";
+  }
+}

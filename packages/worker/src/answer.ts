@@ -1,0 +1,99 @@
+// What an answer of the server means. Pure: sockets are link's.
+
+import type { z } from "zod";
+
+/** What became of a request. Every ending is a value; nothing is thrown. */
+export type Answer<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  /** 409: a newer attempt of the task exists. */
+  | { readonly kind: "stale" }
+  /** 404: the server does not know the task. */
+  | { readonly kind: "gone" }
+  /** Another 4xx about a task: sending the same again will not help. */
+  | { readonly kind: "rejected"; readonly status: number }
+  /** Try again: after `afterMs`, or, when it is null, as the caller's backoff says. */
+  | { readonly kind: "retry"; readonly afterMs: number | null; readonly why: string }
+  /** The caller's signal, or `reset`, ended it. */
+  | { readonly kind: "interrupted" };
+
+export interface Call<T> {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body: string | null;
+  readonly timeoutMs: number;
+  readonly schema: z.ZodType<T>;
+  /** 404 and 409 are answers about a task; elsewhere they are the answer of a strange server. */
+  readonly aboutTask: boolean;
+  /** Whether its failure means that the server is away. A result that fails alone does not. */
+  readonly tellsWeather: boolean;
+}
+
+/** What came over the wire, before anybody judged it. */
+export type Raw =
+  | {
+      readonly kind: "response";
+      readonly status: number;
+      readonly retryAfter: string | undefined;
+      readonly text: string;
+    }
+  | { readonly kind: "broken"; readonly why: string; readonly reused: boolean }
+  | { readonly kind: "interrupted" };
+
+const unauthorizedPauseMs = 5_000;
+const retryAfterMsMax = 30_000;
+
+/** Turns every ending of a request into one of the few that callers know. */
+export function judge<T>(call: Call<T>, raw: Raw): Answer<T> {
+  if (raw.kind === "interrupted") return { kind: "interrupted" };
+  if (raw.kind === "broken") return { kind: "retry", afterMs: null, why: raw.why };
+  const { status } = raw;
+  if (status === 200) return parse(call.schema, raw.text);
+  if (call.aboutTask && status === 409) return { kind: "stale" };
+  if (call.aboutTask && status === 404) return { kind: "gone" };
+  if (status === 401 || status === 403)
+    return { kind: "retry", afterMs: unauthorizedPauseMs, why: refusals[status] };
+  if (status === 429 || status === 503) {
+    return {
+      kind: "retry",
+      afterMs: retryAfterMs(raw.retryAfter),
+      why: `the server is busy (${status})`,
+    };
+  }
+  if (status >= 300 && status < 400) {
+    return {
+      kind: "retry",
+      afterMs: null,
+      why: `the server redirects (${status}), and redirects are not followed: check WORKER_URL`,
+    };
+  }
+  if (call.aboutTask && status >= 400 && status < 500) return { kind: "rejected", status };
+  return {
+    kind: "retry",
+    afterMs: null,
+    why: `the server answered ${status} to ${call.method} ${call.path.split("?")[0]}`,
+  };
+}
+
+const refusals = {
+  401: "unauthorized: the token was refused",
+  403: "unauthorized: the token lacks the worker scope",
+} as const;
+
+function parse<T>(schema: z.ZodType<T>, text: string): Answer<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: "retry", afterMs: null, why: "the answer is not JSON" };
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { kind: "ok", value: parsed.data };
+  return { kind: "retry", afterMs: null, why: "the answer has a strange shape" };
+}
+
+/** RFC 9110, section 10.2.3, in seconds; a date is not worth its code here. */
+function retryAfterMs(header: string | undefined): number | null {
+  if (header === undefined || !/^\d{1,9}$/.test(header)) return null;
+  return Math.min(Number(header) * 1000, retryAfterMsMax);
+}
+

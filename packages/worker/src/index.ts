@@ -1,0 +1,38 @@
+export {
+  isToken,
+  nameFrom,
+  readConfig,
+  type ConfigRead,
+  type ConfigSource,
+  type WorkerConfig,
+} from "./config.ts";
+export { resolveLoginEnvironment } from "./environment.ts";
+export type { Cage, Job, Placed, RunnableKind } from "./job.ts";
+export {
+  runWorker,
+  type Host,
+  type OpenedRunner,
+  type OpenRunner,
+  type RunnerNeeds,
+} from "./main.ts";
+export { place, type Ground, type Placement } from "./place.ts";
+export { decide, type Decision, type Subject } from "./policy/decide.ts";
+export { JsonProblem, type Position } from "./policy/jsonc.ts";
+export {
+  loadPolicy,
+  parsePolicy,
+  type Policy,
+  type PolicyLoad,
+  type PolicyOptions,
+} from "./policy/load.ts";
+export {
+  checkRoot,
+  rootProblem,
+  surroundingsOf,
+  type Root,
+  type Surroundings,
+} from "./policy/roots.ts";
+export { policyTemplate } from "./policy/template.ts";
+export { openRunner } from "./run/runner.ts";
+export { CageUnavailable } from "./sandbox/unavailable.ts";
+export { lockFolder, preparePrivateFolder, readSecret } from "./state.ts";

@@ -1,0 +1,107 @@
+// What is kept of a task's output: all of it while it fits; else the head and the tail of each
+// stream, with true counts. Memory stays bounded however much flows through.
+
+import type { Truncated } from "@openclaw-worker/protocol";
+import { ByteQueue } from "./bytes.ts";
+import { encodeStream, type EncodedStream } from "./encode.ts";
+
+export type StreamName = "stdout" | "stderr";
+
+export interface CaptureLimits {
+  /** Head and tail of both streams together, in bytes. */
+  readonly keptBytes: number;
+  /** More than this from both streams together is a flood. */
+  readonly killBytes: number;
+}
+
+export interface Captured {
+  readonly stdout: EncodedStream;
+  readonly stderr: EncodedStream;
+  /** Only when something was left out. */
+  readonly truncated?: Truncated;
+}
+
+export class Capture {
+  readonly #limits: CaptureLimits;
+  readonly #streams: Readonly<Record<StreamName, Kept>>;
+
+  constructor(limits: CaptureLimits) {
+    this.#limits = limits;
+    // A quarter each: two heads and two tails share what may be kept. A stream whose neighbor is
+    // quiet has the neighbor's share for its tail as well.
+    const headMax = Math.floor(limits.keptBytes / 4);
+    this.#streams = { stdout: new Kept(headMax), stderr: new Kept(headMax) };
+  }
+
+  /** Takes what a stream printed. Answers false once the task printed more than it may. */
+  push(name: StreamName, chunk: Uint8Array): boolean {
+    const { stdout, stderr } = this.#streams;
+    this.#streams[name].push(chunk);
+    const over = stdout.keptBytes + stderr.keptBytes - this.#limits.keptBytes;
+    if (over > 0) trim(stdout, stderr, over);
+    return stdout.totalBytes + stderr.totalBytes <= this.#limits.killBytes;
+  }
+
+  /**
+   * What was kept, encoded. `cutShort`: the program was ended from outside, so half a character
+   * at the very end is no sign of binary output.
+   */
+  finish(cutShort: boolean): Captured {
+    const { stdout, stderr } = this.#streams;
+    const out = encodeStream(stdout.parts(), cutShort);
+    const err = encodeStream(stderr.parts(), cutShort);
+    if (out.leftOutBytes + err.leftOutBytes === 0) return { stdout: out, stderr: err };
+    const truncated = {
+      stdoutBytes: stdout.totalBytes,
+      stderrBytes: stderr.totalBytes,
+      stdoutLeftOut: out.leftOutBytes,
+      stderrLeftOut: err.leftOutBytes,
+    };
+    return { stdout: out, stderr: err, truncated };
+  }
+}
+
+/** Drops `over` bytes from the front of the tails: from the longer one until both are equal. */
+function trim(stdout: Kept, stderr: Kept, over: number): void {
+  const [longer, shorter] =
+    stdout.tailBytes >= stderr.tailBytes ? [stdout, stderr] : [stderr, stdout];
+  const share = Math.floor((longer.tailBytes + shorter.tailBytes - over) / 2);
+  const fromShorter = Math.max(0, shorter.tailBytes - share);
+  shorter.dropTail(fromShorter);
+  longer.dropTail(over - fromShorter);
+}
+
+class Kept {
+  readonly #headMax: number;
+  readonly #head = new ByteQueue();
+  readonly #tail = new ByteQueue();
+  totalBytes = 0;
+
+  constructor(headMax: number) {
+    this.#headMax = headMax;
+  }
+
+  get tailBytes(): number {
+    return this.#tail.length;
+  }
+
+  get keptBytes(): number {
+    return this.#head.length + this.#tail.length;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.totalBytes += chunk.length;
+    const toHead = Math.min(chunk.length, this.#headMax - this.#head.length);
+    if (toHead > 0) this.#head.push(chunk.subarray(0, toHead));
+    if (toHead < chunk.length) this.#tail.push(chunk.subarray(toHead));
+  }
+
+  dropTail(count: number): void {
+    this.#tail.dropFront(count);
+  }
+
+  parts(): { readonly head: Buffer; readonly tail: Buffer; readonly leftOutBytes: number } {
+    const leftOutBytes = this.totalBytes - this.keptBytes;
+    return { head: this.#head.toBuffer(), tail: this.#tail.toBuffer(), leftOutBytes };
+  }
+}

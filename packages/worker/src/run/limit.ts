@@ -1,0 +1,47 @@
+import type { Clock } from "@openclaw-worker/base";
+import { reportOf, type Report } from "@openclaw-worker/protocol";
+
+/** Why a task is ended before its own end. */
+export type Cut = "timeout" | "cancelled" | "flood";
+
+/** One signal for a run; the first reason wins. */
+export interface RunLimit extends Disposable {
+  readonly signal: AbortSignal;
+  /** Null while nothing has ended the run. */
+  readonly cut: Cut | null;
+  readonly timeoutMs: number;
+  end(cut: Cut): void;
+}
+
+export function startLimit(clock: Clock, timeoutMs: number, cancel: AbortSignal): RunLimit {
+  const controller = new AbortController();
+  let cut: Cut | null = null;
+  const end = (reason: Cut): void => {
+    if (cut !== null) return;
+    cut = reason;
+    controller.abort(new Error(reason));
+  };
+  const cancelled = (): void => end("cancelled");
+  if (cancel.aborted) cancelled();
+  else cancel.addEventListener("abort", cancelled, { once: true });
+  const timer = clock.after(timeoutMs, () => end("timeout"));
+  return {
+    signal: controller.signal,
+    timeoutMs,
+    end,
+    get cut() {
+      return cut;
+    },
+    [Symbol.dispose]() {
+      timer.cancel();
+      cancel.removeEventListener("abort", cancelled);
+    },
+  };
+}
+
+/** The report of a run that was cut, without output. */
+export function cutReport(cut: Cut, timeoutMs: number, killBytes: number): Report {
+  if (cut === "timeout") return reportOf("timeout", `Timeout after ${timeoutMs} ms`);
+  if (cut === "cancelled") return reportOf("cancelled", "Cancelled");
+  return reportOf("failed", `The task printed more than ${killBytes} bytes and was ended`);
+}

@@ -1,0 +1,131 @@
+// One cage, used once:
+//
+//   waiting ──handOver──▶ running ──▶ exited
+//      └────────kill─────────┴──────────▲
+//
+// It waits inside with everything mounted; the hand-over costs it a read. On file descriptor 3 it
+// says `r` when it waits, and after the hand-over `s` when the task begins or `c` when the folder
+// to begin in is not there. What is said later is not heard: a task cannot speak for the cage.
+
+import type { Readable } from "node:stream";
+import { abortable, type Clock } from "@openclaw-worker/base";
+import type { PipeFolder } from "./folders.ts";
+import { buildMs, launcherEnv } from "./launcher.ts";
+import { messageOf } from "./script.ts";
+import { spawnCaged, type CagedProcess } from "./spawn.ts";
+import { CageUnavailable, remedyFor } from "./unavailable.ts";
+
+export interface LiveCage {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Exit code of the task, 128+n for a signal. Everything in the cage is then dead or dying. */
+  readonly exited: Promise<number>;
+  /**
+   * Gives the task to the waiting cage, once. Answers `started`, `no-folder`, or `broken` when the
+   * cage ended before the task began.
+   */
+  handOver(script: string, stdin: string | undefined): Promise<"started" | "no-folder" | "broken">;
+  /** Ends every process in the cage at once. */
+  kill(): void;
+}
+
+export interface CageStart {
+  readonly clock: Clock;
+  readonly pipes: PipeFolder;
+  /** From `wrap`. */
+  readonly argv: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Builds a cage and waits until it waits. Throws CageUnavailable, or the signal's reason. */
+export async function startCage(start: CageStart): Promise<LiveCage> {
+  start.signal.throwIfAborted();
+  const pipes = await start.pipes.open();
+  const child = spawnCaged(start.argv, launcherEnv, pipes);
+  const words = listen(child);
+  using _limit = start.clock.after(buildMs, child.kill);
+  try {
+    const ready = await abortable(words.next(), start.signal);
+    if (ready === "r") return liveCage(child, words);
+  } catch (error) {
+    discard(child);
+    throw error;
+  }
+  child.kill();
+  await child.exited;
+  const printed = (await textOf(child.stderr)).trim();
+  discard(child);
+  throw new CageUnavailable(
+    `A cage could not be built: ${printed === "" ? "it ended or took too long" : printed}`,
+    remedyFor(printed),
+  );
+}
+
+function liveCage(child: CagedProcess, words: Words): LiveCage {
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr,
+    exited: child.exited,
+    async handOver(script, stdin) {
+      child.control.end(messageOf(script));
+      child.stdin.end(stdin ?? "");
+      const word = await words.next();
+      if (word === "s") return "started";
+      return word === "c" ? "no-folder" : "broken";
+    },
+    kill: child.kill,
+  };
+}
+
+interface Words {
+  /** The next byte that the cage says, or null once it has ended. */
+  next(): Promise<string | null>;
+}
+
+function listen(child: CagedProcess): Words {
+  let heard = "";
+  let ended = false;
+  let waiting: ((word: string | null) => void) | null = null;
+  const serve = (): void => {
+    if (waiting === null || (heard === "" && !ended)) return;
+    const answer = waiting;
+    waiting = null;
+    const word = heard === "" ? null : heard.slice(0, 1);
+    heard = heard.slice(1);
+    answer(word);
+  };
+  child.control.on("data", (chunk: Buffer) => {
+    // Two bytes are all that a cage has to say.
+    if (heard.length < 2) heard += chunk.subarray(0, 2).toString("latin1");
+    serve();
+  });
+  const end = (): void => {
+    ended = true;
+    serve();
+  };
+  child.control.once("close", end);
+  void child.exited.then(end);
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        waiting = resolve;
+        serve();
+      }),
+  };
+}
+
+/** Ends a cage that nobody will use, and lets go of its output. */
+export function discard(cage: Pick<LiveCage, "kill" | "stdout" | "stderr">): void {
+  cage.kill();
+  cage.stdout.destroy();
+  cage.stderr.destroy();
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) {
+    text += String(chunk);
+    if (text.length > 4_096) break;
+  }
+  return text;
+}

@@ -1,0 +1,157 @@
+// The one file that starts processes, and so the one that knows process groups and raw descriptors.
+// A child is given real pipes (FIFOs), not the socket pairs that Node makes: a socket cannot be
+// opened again through /dev/stdout, /dev/stderr or /dev/stdin, which scripts do.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { constants } from "node:os";
+import { Socket } from "node:net";
+import process from "node:process";
+import type { Readable, Writable } from "node:stream";
+import type { Clock } from "@openclaw-worker/base";
+import type { FifoTriple } from "./folders.ts";
+
+export interface CagedProcess {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** File descriptor 3 of the child, both ways. */
+  readonly control: Socket;
+  /** Exit code; 128+n when a signal ended it; 127 when it could not be started. */
+  readonly exited: Promise<number>;
+  /** SIGKILL, and the end of input and control. Output stays readable. */
+  kill(): void;
+}
+
+/** Starts a cage. Takes over the descriptors of `pipes`, also when the start fails. */
+export function spawnCaged(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  pipes: FifoTriple,
+): CagedProcess {
+  const [program = "", ...args] = argv;
+  const child = spawn(program, args, {
+    cwd: "/",
+    env: { ...env },
+    // A session of its own: Ctrl-C at the worker's terminal is the worker's to handle.
+    detached: true,
+    stdio: [pipes.stdin.childFd, pipes.stdout.childFd, pipes.stderr.childFd, "pipe"],
+  });
+  pipes.closeChildSide();
+  const exited = exitOf(child);
+  const control = child.stdio[3];
+  if (!(control instanceof Socket)) throw new Error("a spawned child has no control channel");
+  control.on("error", ignore);
+  const stdin = new Socket({ fd: pipes.stdin.ownFd, readable: false, writable: true });
+  // A program that does not read its input to the end is no failure of the task.
+  stdin.on("error", ignore);
+  return {
+    stdin,
+    stdout: openReader(pipes.stdout.ownFd),
+    stderr: openReader(pipes.stderr.ownFd),
+    control,
+    exited,
+    kill() {
+      child.kill("SIGKILL");
+      // bubblewrap's inner half dies with the outer one only once it has asked the kernel for it.
+      // Killed earlier, it lives on, reads the end of the control channel, and ends by itself.
+      control.destroy();
+      stdin.destroy();
+    },
+  };
+}
+
+export interface OnceOptions {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** More output than this ends the program. */
+  readonly outputBytesMax: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface OnceResult {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly timedOut: boolean;
+}
+
+/**
+ * Runs a small program on the host to its end, with no input; its whole process group is killed
+ * after `timeoutMs` or on abort. For the worker's own tools only, never for a task.
+ */
+export async function runOnce(options: OnceOptions): Promise<OnceResult> {
+  const [program = "", ...args] = options.argv;
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...options.env },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = exitOf(child);
+  let timedOut = false;
+  const stop = (): void => killGroup(child);
+  using _limit = options.clock.after(options.timeoutMs, () => {
+    timedOut = true;
+    stop();
+  });
+  options.signal?.addEventListener("abort", stop, { once: true });
+  if (options.signal?.aborted) stop();
+  const stdout = collect(child.stdout, options.outputBytesMax, stop);
+  const stderr = collect(child.stderr, options.outputBytesMax, stop);
+  const exitCode = await exited;
+  options.signal?.removeEventListener("abort", stop);
+  // What the program left running may hold the pipes: wait only for what is already there.
+  await Promise.race([Promise.all([stdout.ended, stderr.ended]), options.clock.sleep(100)]);
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return { exitCode, stdout: stdout.bytes(), stderr: stderr.bytes(), timedOut };
+}
+
+/** The user that this process runs as, or -1 where the system has no such number. */
+export function effectiveUserId(): number {
+  return process.geteuid?.() ?? -1;
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    child.once("error", () => resolve(127));
+    child.once("exit", (code, signal) => {
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}
+
+function openReader(fd: number): Readable {
+  const reader = new Socket({ fd, readable: true, writable: false });
+  reader.on("error", ignore);
+  return reader;
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // The group has ended between the check and the signal.
+  }
+}
+
+function collect(stream: Readable, bytesMax: number, overflow: () => void) {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const ended = new Promise<void>((resolve) => {
+    stream.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > bytesMax) return overflow();
+      chunks.push(chunk);
+    });
+    stream.once("close", resolve);
+    stream.on("error", ignore);
+  });
+  return { ended, bytes: () => Buffer.concat(chunks) };
+}
+
+function ignore(): void {}

@@ -1,0 +1,30 @@
+import type { LoginEnvironment } from "../environment.ts";
+import type { Cage } from "../job.ts";
+import { systemFolders, systemPath } from "./launcher.ts";
+import { isWithin } from "./path.ts";
+
+/**
+ * The environment that every task in a cage starts with. PATH holds the system's folders, then
+ * the login PATH's that the cage can read and not write: a task must not be able to put a program
+ * where a later task, or its owner, would find it.
+ */
+export function cageVariables(
+  environment: LoginEnvironment,
+  cage: Cage,
+  home: string,
+): Readonly<Record<string, string>> {
+  const writable = (path: string): boolean => cage.roots.some((root) => isWithin(path, root));
+  const readable = (path: string): boolean =>
+    [...systemFolders, ...cage.readable].some((folder) => isWithin(path, folder));
+  const usable = (path: string): boolean => readable(path) && !writable(path);
+  const folders = [...systemPath, ...environment.path.filter(usable)];
+  const toolHomes = Object.entries(environment.toolHomes).filter(([, path]) => usable(path));
+  return {
+    ...environment.variables,
+    ...Object.fromEntries(toolHomes),
+    HOME: home,
+    PATH: [...new Set(folders)].join(":"),
+    TMPDIR: "/tmp",
+    SHLVL: "1",
+  };
+}

@@ -1,0 +1,43 @@
+import {
+  heldSchema,
+  taskSchema,
+  taskIdSchema,
+  type Held,
+  type Task,
+} from "@openclaw-worker/protocol";
+import { z } from "zod";
+
+/** What an entry of the server's answer turned out to be. */
+export type Verified =
+  | { readonly kind: "task"; readonly task: Task }
+  /** Not a task, but it says whose it is: it is answered, so that nobody waits for it. */
+  | { readonly kind: "malformed"; readonly held: Held; readonly why: string }
+  | { readonly kind: "nonsense"; readonly why: string };
+
+const labeledSchema = z.object({ id: taskIdSchema, fence: heldSchema.shape.fence });
+const whyLengthMax = 300;
+
+/** Parses one entry of `tasks` strictly: an unknown kind or field of a spec is not ignored. */
+export function verify(value: unknown): Verified {
+  const parsed = taskSchema.safeParse(value);
+  if (parsed.success) return { kind: "task", task: parsed.data };
+  const why = whyNot(parsed.error);
+  const labeled = labeledSchema.safeParse(value);
+  if (!labeled.success) return { kind: "nonsense", why };
+  return { kind: "malformed", held: { taskId: labeled.data.id, fence: labeled.data.fence }, why };
+}
+
+/** The entries of a list of `{taskId, fence}` that parse; the others are nobody's. */
+export function verifyHeld(values: readonly unknown[]): readonly Held[] {
+  return values.flatMap((value) => {
+    const parsed = heldSchema.safeParse(value);
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+function whyNot(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return "unknown reason";
+  const where = issue.path.length === 0 ? "the task" : issue.path.map(String).join(".");
+  return `${where}: ${issue.message}`.slice(0, whyLengthMax);
+}

@@ -1,0 +1,35 @@
+import type { Clock, Log } from "@openclaw-worker/base";
+import type { Answer, Call } from "./answer.ts";
+
+export interface Weather {
+  note(call: Pick<Call<unknown>, "method">, answer: Answer<unknown>): void;
+}
+
+/**
+ * Says once that the server is away and why, again when the token's refusal comes or goes, and once
+ * that it is back. What one method (poll: GET, beat: POST) found broken, only the same finds whole.
+ */
+export function watchWeather(options: Pick<LinkOptions, "clock" | "log">): Weather {
+  let outage: {
+    readonly since: number;
+    readonly unauthorized: boolean;
+    readonly method: string;
+  } | null = null;
+  return {
+    note({ method }, answer) {
+      if (answer.kind === "interrupted") return;
+      if (answer.kind !== "retry") {
+        if (outage === null || outage.method !== method) return;
+        const seconds = Math.round((options.clock.monotonic() - outage.since) / 1000);
+        options.log.info(`connected again after ${seconds} s`);
+        outage = null;
+        return;
+      }
+      const unauthorized = answer.why.startsWith("unauthorized");
+      if (outage !== null && outage.unauthorized === unauthorized) return;
+      options.log.warn(unauthorized ? answer.why : `Connection failed: ${answer.why}`);
+      outage = { since: outage?.since ?? options.clock.monotonic(), unauthorized, method };
+    },
+  };
+}
+
