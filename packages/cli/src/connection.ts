@@ -16,7 +16,7 @@ export interface ConnectionFlags {
   readonly tokenFile?: string | undefined;
 }
 
-export const defaultUrl = "http://127.0.0.1:3456";
+const defaultUrl = "http://127.0.0.1:3456";
 
 /** @throws Failure when there is no token, or only one that belongs to another server */
 export function findConnection(host: Host, flags: ConnectionFlags): Connection {

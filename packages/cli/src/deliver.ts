@@ -33,7 +33,7 @@ export async function deliver(host: Host, flags: TaskFlags, request: TaskRequest
   if (!online) {
     const paint = paintOf(host, host.stderr);
     host.stderr.write(
-      paint.dim(`No worker for this is online: task ${taskId} waits in the queue (Ctrl-C cancels it)\n`),
+      `${paint.dim(`No worker for this is online: task ${taskId} waits in the queue (Ctrl-C cancels it)`)}\n`,
     );
   }
   const result = await waitOrCancel(host, client, taskId);

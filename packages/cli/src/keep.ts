@@ -68,14 +68,18 @@ export function writeNew(file: string, text: string, owner: Owner | null): void 
 function readKept(file: string): string | null {
   let opened: number;
   try {
-    opened = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+    opened = fs.openSync(
+      file,
+      fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK,
+    );
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
     throw unreadable(file, messageOf(cause), cause);
   }
   try {
     const seen = fs.fstatSync(opened);
-    const text = seen.isFile() && seen.size <= tokenBytesMax ? fs.readFileSync(opened, "utf8").trim() : "";
+    const text =
+      seen.isFile() && seen.size <= tokenBytesMax ? fs.readFileSync(opened, "utf8").trim() : "";
     if (/^[\x21-\x7e]{16,1024}$/.test(text)) return text;
     throw unreadable(file, "it holds no token", null);
   } finally {

@@ -36,11 +36,14 @@ export function programOf(role: Role, options: LaunchOptions): Program {
     return descend({ account, installDir, launcher, nodePath, args: [role], env, tied });
   }
   const program = [nodePath, launcher, role];
-  const canTie = tied && host.platform === "linux" && fs.existsSync(setpriv);
-  const [file = nodePath, ...args] = canTie
-    ? [setpriv, "--pdeathsig", "TERM", "--", ...program]
-    : program;
-  return { file, args, env: defined(env) };
+  const [file = nodePath, ...args] =
+    tied && canTie(host) ? [setpriv, "--pdeathsig", "TERM", "--", ...program] : program;
+  return { file, args, env: definedOf(env) };
+}
+
+/** Can a program be ended by the kernel when its parent dies? */
+export function canTie(host: Pick<Host, "platform">): boolean {
+  return host.platform === "linux" && fs.existsSync(setpriv);
 }
 
 /** As root: the role's user, its folder, and for the worker the roots that the environment names. */
@@ -65,7 +68,10 @@ export function prepareRole(role: Role, options: LaunchOptions): Account {
   return account;
 }
 
-function defined(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+/** The variables that are set. */
+export function definedOf(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

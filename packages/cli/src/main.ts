@@ -9,7 +9,7 @@ import { runCli } from "./program.ts";
 
 // One Ctrl-C often arrives twice: from the terminal, and again from npm, which passes it on.
 const sameInterruptMs = 500;
-const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+const interruptedExit = 130;
 
 const clock = systemClock();
 const first = new AbortController();
@@ -21,9 +21,10 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
     if (interruptedAt === null) {
       interruptedAt = clock.monotonic();
       first.abort(new Error(`stopped by ${name}`));
-    } else if (clock.monotonic() - interruptedAt > sameInterruptMs) {
-      second.abort(new Error(`stopped by a second ${name}`));
-      process.exit(exitCodes[name]);
+    } else if (name === "SIGINT" && clock.monotonic() - interruptedAt > sameInterruptMs) {
+      // Only a person is impatient; a supervisor that is sends SIGKILL.
+      second.abort(new Error("stopped by a second Ctrl-C"));
+      process.exit(interruptedExit);
     }
   });
 }
@@ -45,7 +46,7 @@ function hostOf(): Host {
   return {
     args: process.argv.slice(2),
     env: process.env,
-    stdin: { isTerminal: process.stdin.isTTY === true, readAll },
+    stdin: { isTerminal: process.stdin.isTTY, readAll },
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     uid: process.geteuid?.() ?? -1,
@@ -76,7 +77,7 @@ async function readAll(): Promise<Buffer> {
 
 function output(stream: NodeJS.WriteStream): Output {
   return {
-    isTerminal: stream.isTTY === true,
+    isTerminal: stream.isTTY,
     columns: stream.columns ?? 80,
     write: (data) => {
       stream.write(data);

@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** /root is closed to the two users that a root's programs run as: root's state lies elsewhere. */
-export const rootHome = "/var/lib/openclaw-worker";
+const rootHome = "/var/lib/openclaw-worker";
 
 export function placeOf(host: Pick<Host, "env" | "uid" | "home" | "cwd">): Place {
   const named = host.env["OPENCLAW_WORKER_HOME"] ?? "";

@@ -19,21 +19,49 @@ interface Entry {
 
 // Every command is a file of its own, loaded when it is the one: `run` never loads the server.
 const entries: readonly Entry[] = [
-  { name: "up", summary: "start server and worker here, and try them", load: () => import("./command/up.ts") },
+  {
+    name: "up",
+    summary: "start server and worker here, and try them",
+    load: () => import("./command/up.ts"),
+  },
   { name: "server", summary: "start the server alone", load: () => import("./command/server.ts") },
   { name: "worker", summary: "start the worker alone", load: () => import("./command/worker.ts") },
-  { name: "run", summary: "run a shell command on the worker's computer", load: () => import("./command/run.ts") },
-  { name: "exec", summary: "run a program there, without a shell", load: () => import("./command/exec.ts") },
+  {
+    name: "run",
+    summary: "run a shell command on the worker's computer",
+    load: () => import("./command/run.ts"),
+  },
+  {
+    name: "exec",
+    summary: "run a program there, without a shell",
+    load: () => import("./command/exec.ts"),
+  },
   { name: "read", summary: "read a file there", load: () => import("./command/read.ts") },
   { name: "write", summary: "write a file there", load: () => import("./command/write.ts") },
-  { name: "edit", summary: "replace text in a file there", load: () => import("./command/edit.ts") },
+  {
+    name: "edit",
+    summary: "replace text in a file there",
+    load: () => import("./command/edit.ts"),
+  },
   { name: "ls", summary: "list a folder there", load: () => import("./command/ls.ts") },
   { name: "tasks", summary: "list tasks", load: () => import("./command/tasks.ts") },
-  { name: "task", summary: "show one task and its result", load: () => import("./command/task.ts") },
+  {
+    name: "task",
+    summary: "show one task and its result",
+    load: () => import("./command/task.ts"),
+  },
   { name: "cancel", summary: "end a task", load: () => import("./command/cancel.ts") },
   { name: "workers", summary: "list workers", load: () => import("./command/workers.ts") },
-  { name: "policy", summary: "make the worker's policy", load: () => import("./command/policy.ts") },
-  { name: "doctor", summary: "look for what is wrong, and say what to do", load: () => import("./command/doctor.ts") },
+  {
+    name: "policy",
+    summary: "make the worker's policy",
+    load: () => import("./command/policy.ts"),
+  },
+  {
+    name: "doctor",
+    summary: "look for what is wrong, and say what to do",
+    load: () => import("./command/doctor.ts"),
+  },
 ];
 
 // For `doctor`: not shown, because its answer is for a program.

@@ -24,7 +24,8 @@ export function printResult(host: Host, result: Result): void {
   const silent = stdout.length === 0 && stderr.length === 0;
   if (result.error !== null && (result.outcome !== "done" || (silent && !isExitSentence(result)))) {
     host.stderr.write(`${paint.red(result.error)}\n`);
-    if (result.hint !== undefined && !result.error.includes(result.hint)) host.stderr.write(`  do:  ${result.hint}\n`);
+    if (result.hint !== undefined && !result.error.includes(result.hint))
+      host.stderr.write(`  do:  ${result.hint}\n`);
   }
 }
 

@@ -5,7 +5,12 @@ export function tableText(rows: readonly (readonly string[])[], width: number): 
     Math.max(...rows.map((row) => (row[at] ?? "").length)),
   );
   return rows
-    .map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd())
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
     .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
     .map((line) => `${line}\n`)
     .join("");

@@ -30,7 +30,10 @@ export function withAskFlags(command: Command): Command {
   return command
     .option("--json", "print the answer as JSON")
     .option("--url <url>", "the server's address (else WORKER_URL, else what `up` wrote)")
-    .option("--token-file <file>", "file that holds the token (else WORKER_TOKEN, else what `up` wrote)");
+    .option(
+      "--token-file <file>",
+      "file that holds the token (else WORKER_TOKEN, else what `up` wrote)",
+    );
 }
 
 export function withTaskFlags(command: Command): Command {
@@ -39,7 +42,9 @@ export function withTaskFlags(command: Command): Command {
     .option("--timeout <time>", "longest running time: 30s, 5m, 1500ms", duration)
     .option("--worker <name>", "only this worker may take the task")
     .addOption(
-      new Option("--label <name>", "only a worker with this label (may be repeated)").argParser(gather),
+      new Option("--label <name>", "only a worker with this label (may be repeated)").argParser(
+        gather,
+      ),
     )
     .option("--priority <n>", "-100 to 100; higher goes first", whole)
     .option("--ttl <time>", "give up when nobody took the task by then: 10m, 24h", duration)
@@ -49,7 +54,9 @@ export function withTaskFlags(command: Command): Command {
 export function withProcessFlags(command: Command): Command {
   return withTaskFlags(command)
     .option("--cwd <folder>", "folder to start in, on the worker's computer")
-    .addOption(new Option("--env <NAME=VALUE>", "environment variable (may be repeated)").argParser(gather))
+    .addOption(
+      new Option("--env <NAME=VALUE>", "environment variable (may be repeated)").argParser(gather),
+    )
     .option("--stdin", "hand over what comes on standard input (text)");
 }
 
@@ -91,7 +98,7 @@ export function utf8(bytes: Uint8Array, name: string): string {
   }
 }
 
-export function duration(text: string): number {
+function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms !== null) return ms;
   throw new InvalidArgumentError("Say it like 30s, 5m, 1h or 1500ms.");

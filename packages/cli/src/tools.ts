@@ -42,7 +42,10 @@ export function missingPackages(platform: string): readonly string[] {
 }
 
 /** The command that installs packages on this machine, as it is typed. */
-export function installCommand(host: Pick<Host, "platform" | "uid">, names: readonly string[]): string {
+export function installCommand(
+  host: Pick<Host, "platform" | "uid">,
+  names: readonly string[],
+): string {
   if (host.platform === "darwin") return `brew install ${names.join(" ")}`;
   const [manager] = present();
   const words = [...(manager ?? ["apt-get", "install", "-y"]), ...names].join(" ");

@@ -184,7 +184,11 @@ export function errorOf(reply: Reply): ClientError {
   if (status === 401) return new ClientError("unauthorized", { why: "401 Unauthorized", status });
   // A gateway whose server is away (restarting, say) is as good as no answer.
   if (status === 502 || status === 503 || status === 504) {
-    return new ClientError("unreachable", { why: `a gateway answered ${status}`, status, retryAfterMs });
+    return new ClientError("unreachable", {
+      why: `a gateway answered ${status}`,
+      status,
+      retryAfterMs,
+    });
   }
   return new ClientError("bad-answer", { why: `HTTP ${status}: ${excerpt(reply.text)}`, status });
 }

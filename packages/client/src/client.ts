@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createBackoff, systemClock, type Backoff, type Clock } from "@openclaw-worker/base";
+import { createBackoff, systemClock, type Clock } from "@openclaw-worker/base";
 import { limits, type Presence, type Result } from "@openclaw-worker/protocol";
 import {
   errorOf,
@@ -15,9 +15,9 @@ import {
   type TaskList,
   type TaskView,
 } from "./answers.ts";
-import { ClientError } from "./failure.ts";
+import { patiently } from "./patience.ts";
 import type { ListQuery, OldRoute, TaskRequest } from "./requests.ts";
-import { connectMs, createSender, type Exchange, type Reply } from "./send.ts";
+import { createSender, type Exchange, type Reply } from "./send.ts";
 
 export interface ClientOptions {
   /** The Task API's address, `http://127.0.0.1:3456` say; a path before the routes is kept. */
@@ -76,108 +76,77 @@ const hastyPauseMs = 500;
 export function createClient(options: ClientOptions): Client {
   const clock = options.clock ?? systemClock();
   const newKey = options.newKey ?? randomUUID;
-  const sender = createSender({ url: options.url, token: options.token, clock });
-  const patience = (ms: number): Patience => ({
-    clock,
-    ms,
-    backoff: createBackoff({
-      clock,
-      firstMs: 100,
-      longestMs: 3_000,
-      random: options.random ?? Math.random,
-    }),
+  const waitPatienceMs = options.waitPatienceMs ?? 120_000;
+  const { ask, close } = openLine(options, clock);
+  const post = (path: string, fields: object, signal: AbortSignal | undefined) => {
+    const body = JSON.stringify({ idempotencyKey: newKey(), ...fields });
+    return ask({ method: "POST", path, body, signal }, parseAccepted);
+  };
+  const look = (taskId: string, waitMs: number, signal?: AbortSignal): Asked => ({
+    method: "GET",
+    path: `${pathOf(taskId)}${waitMs > 0 ? `?wait=${waitMs}` : ""}`,
+    deadlineMs: waitMs + answerMs,
+    signal,
   });
-  const ask = <T>(exchange: Asked, parse: (reply: Reply) => T, ms = options.patienceMs ?? 10_000) =>
-    patiently(patience(ms), exchange.signal, async () => {
-      const reply = await sender.send({ deadlineMs: answerMs, ...exchange });
-      if (reply.status < 200 || reply.status > 299) throw errorOf(reply);
-      return parse(reply);
-    });
-  const post = (path: string, body: object, signal: AbortSignal | undefined) =>
-    ask(
-      { method: "POST", path, body: JSON.stringify({ idempotencyKey: newKey(), ...body }), signal },
-      parseAccepted,
-    );
-  const get = (taskId: string, waitMs: number, asked: { signal?: AbortSignal | undefined; ms?: number }) =>
-    ask(
-      {
-        method: "GET",
-        path: `/tasks/${encodeURIComponent(taskId)}${waitMs > 0 ? `?wait=${waitMs}` : ""}`,
-        deadlineMs: waitMs + answerMs,
-        signal: asked.signal,
-      },
-      parseTaskView,
-      asked.ms,
-    );
-
-  const client: Client = {
-    submit: (request, signal) => post("/tasks", request, signal),
+  const wait = async (taskId: string, { signal }: WaitOptions = {}): Promise<Result> => {
+    for (;;) {
+      const askedAt = clock.monotonic();
+      const view = await ask(
+        look(taskId, limits.readWaitMsMax, signal),
+        parseTaskView,
+        waitPatienceMs,
+      );
+      if (view.state === "finished") return view.result;
+      if (clock.monotonic() - askedAt < hastyMs) await clock.sleep(hastyPauseMs, signal);
+    }
+  };
+  const submit: Client["submit"] = (request, signal) => post("/tasks", request, signal);
+  return {
+    submit,
     submitOld: post,
-    get: (taskId, waitMs = 0, signal = undefined) => get(taskId, waitMs, { signal }),
-    async wait(taskId, { signal } = {}) {
-      for (;;) {
-        const askedAt = clock.monotonic();
-        const ms = options.waitPatienceMs ?? 120_000;
-        const view = await get(taskId, limits.readWaitMsMax, { signal, ms });
-        if (view.state === "finished") return view.result;
-        if (clock.monotonic() - askedAt < hastyMs) await clock.sleep(hastyPauseMs, signal);
-      }
-    },
+    get: (taskId, waitMs = 0, signal) => ask(look(taskId, waitMs, signal), parseTaskView),
+    wait,
     async run(request, waiting = {}) {
-      const { taskId } = await client.submit(request, waiting.signal);
-      return client.wait(taskId, waiting);
+      const { taskId } = await submit(request, waiting.signal);
+      return wait(taskId, waiting);
     },
-    list: (query = {}, signal = undefined) =>
+    list: (query = {}, signal) =>
       ask({ method: "GET", path: `/tasks${queryText(query)}`, signal }, parseTaskList),
     cancel: (taskId, signal) =>
-      ask(
-        { method: "POST", path: `/tasks/${encodeURIComponent(taskId)}/cancel`, body: "{}", signal },
-        parseCancel,
-      ),
+      ask({ method: "POST", path: `${pathOf(taskId)}/cancel`, body: "{}", signal }, parseCancel),
     workers: (signal) => ask({ method: "GET", path: "/workers", signal }, parseWorkers),
     health: (signal) => ask({ method: "GET", path: "/health", signal }, parseHealth),
-    close: () => sender.close(),
-    [Symbol.dispose]: () => sender.close(),
+    close,
+    [Symbol.dispose]: close,
   };
-  return client;
 }
 
 type Asked = Omit<Exchange, "deadlineMs"> & { readonly deadlineMs?: number };
 
-interface Patience {
-  readonly clock: Clock;
-  readonly ms: number;
-  readonly backoff: Backoff;
+interface Line {
+  /** Sends, tries again while patience lasts, and parses the answer. */
+  readonly ask: <T>(exchange: Asked, parse: (reply: Reply) => T, patienceMs?: number) => Promise<T>;
+  readonly close: () => void;
 }
 
-/**
- * Tries until it succeeds, fails for good, or patience is over; then the last failure is the answer.
- * Patience counts from the first failure, and anew after an attempt that lasted so long that it must
- * have been connected: a wait that is cut after nine minutes has not lost any.
- */
-async function patiently<T>(
-  { clock, ms, backoff }: Patience,
-  signal: AbortSignal | undefined,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  const giveUp = signal ?? new AbortController().signal;
-  let untilMs: number | null = null;
-  for (;;) {
-    const startedAt = clock.monotonic();
-    try {
-      return await attempt();
-    } catch (thrown) {
-      if (!(thrown instanceof ClientError) || !thrown.retry) throw thrown;
-      const now = clock.monotonic();
-      if (untilMs === null || now - startedAt > 2 * connectMs) {
-        untilMs = now + ms;
-        backoff.reset();
-      }
-      const asked = thrown.retryAfterMs ?? 0;
-      if (now + asked >= untilMs) throw thrown;
-      await (asked > 0 ? clock.sleep(asked, giveUp) : backoff.wait(giveUp));
-    }
-  }
+function openLine(options: ClientOptions, clock: Clock): Line {
+  const { url, token, patienceMs = 10_000, random = Math.random } = options;
+  const sender = createSender({ url, token, clock });
+  return {
+    ask: (exchange, parse, ms = patienceMs) => {
+      const backoff = createBackoff({ clock, firstMs: 100, longestMs: 3_000, random });
+      return patiently({ clock, ms, backoff }, exchange.signal, async () => {
+        const reply = await sender.send({ deadlineMs: answerMs, ...exchange });
+        if (reply.status < 200 || reply.status > 299) throw errorOf(reply);
+        return parse(reply);
+      });
+    },
+    close: () => sender.close(),
+  };
+}
+
+function pathOf(taskId: string): string {
+  return `/tasks/${encodeURIComponent(taskId)}`;
 }
 
 function queryText(query: ListQuery): string {
@@ -185,5 +154,5 @@ function queryText(query: ListQuery): string {
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) search.set(name, String(value));
   }
-  return search.size === 0 ? "" : `?${search}`;
+  return search.size === 0 ? "" : `?${search.toString()}`;
 }

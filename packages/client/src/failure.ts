@@ -56,7 +56,8 @@ const told: Readonly<Record<ClientErrorCode, Told>> = {
   },
   "bad-answer": {
     what: "The answer is not one of a Task API",
-    remedy: "Check that the URL is the Task API's, and that no proxy or login page stands before it.",
+    remedy:
+      "Check that the URL is the Task API's, and that no proxy or login page stands before it.",
   },
   unauthorized: {
     what: "The server refused the token",
@@ -66,7 +67,10 @@ const told: Readonly<Record<ClientErrorCode, Told>> = {
     what: "This token may not do that",
     remedy: "Use a token with the scope that the message names.",
   },
-  "invalid-json": { what: "The server could not read the request", remedy: "Report this as a bug." },
+  "invalid-json": {
+    what: "The server could not read the request",
+    remedy: "Report this as a bug.",
+  },
   "invalid-request": {
     what: "The server refused the request",
     remedy: "Correct the field that the message names.",

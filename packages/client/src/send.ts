@@ -129,7 +129,9 @@ function collect(incoming: http.IncomingMessage, done: (reply: Reply) => void): 
 function addressOf(url: string): URL {
   const parsed = URL.parse(url);
   if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return parsed;
-  throw new ClientError("unreachable", { why: `${JSON.stringify(url)} is not an http or https URL` });
+  throw new ClientError("unreachable", {
+    why: `${JSON.stringify(url)} is not an http or https URL`,
+  });
 }
 
 function unreachable(origin: string, cause: unknown): ClientError {

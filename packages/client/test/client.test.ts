@@ -34,7 +34,11 @@ test("a submit carries the token and an idempotency key of its own", async () =>
 test("a submit whose answer was lost is sent again with the same key", async () => {
   await using stage = await openStage();
   using client = clientOf(stage.url);
-  stage.answer(hangUp, json(503, problem("stopping", 503, "Server is stopping")), json(200, accepted));
+  stage.answer(
+    hangUp,
+    json(503, problem("stopping", 503, "Server is stopping")),
+    json(200, accepted),
+  );
   await client.submit({ kind: "exec", argv: ["true"] });
   assert.equal(stage.seen.length, 3);
   assert.deepEqual(stage.seen[1]?.body, stage.seen[0]?.body);
@@ -110,7 +114,10 @@ test("nobody listening is told as unreachable, with the address and what to do",
   using client = clientOf(url, 0);
   const failure = await failureOf(client.health());
   assert.equal(failure.code, "unreachable");
-  assert.match(failure.message, /Cannot reach the server: http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/);
+  assert.match(
+    failure.message,
+    /Cannot reach the server: http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/,
+  );
   assert.match(failure.remedy, /runs/);
 });
 
@@ -163,7 +170,14 @@ for (const [name, answer] of [
 test("lists, workers, health and cancel are parsed into their words", async () => {
   await using stage = await openStage();
   using client = clientOf(stage.url);
-  const row = { taskId, kind: "command", status: "running", createdAt: 1, priority: 0, summary: "ls" };
+  const row = {
+    taskId,
+    kind: "command",
+    status: "running",
+    createdAt: 1,
+    priority: 0,
+    summary: "ls",
+  };
   stage.answer(json(200, { tasks: [row], cursor: null }));
   const list = await client.list({ status: "running", limit: 5 });
   assert.equal(stage.seen[0]?.path, "/tasks?status=running&limit=5");

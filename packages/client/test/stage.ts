@@ -92,7 +92,14 @@ export const result = {
 export const waiting = { status: "running", phase: "started", message: "Result not ready yet" };
 
 export function problem(code: string, status: number, error: string): unknown {
-  return { type: `urn:openclaw-worker:problem:${code}`, title: error, status, detail: error, code, error };
+  return {
+    type: `urn:openclaw-worker:problem:${code}`,
+    title: error,
+    status,
+    detail: error,
+    code,
+    error,
+  };
 }
 
 function portOf(address: AddressInfo | string | null): number {

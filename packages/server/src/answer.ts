@@ -2,7 +2,8 @@
 
 import type { Log } from "@openclaw-worker/base";
 import { Problem, problemBody, problems } from "@openclaw-worker/protocol";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
 import { z } from "zod";
 
 export function answerErrors(app: FastifyInstance, log: Log): void {
@@ -27,6 +28,25 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .type("application/problem+json; charset=utf-8")
     .send(JSON.stringify(problemBody(problem)));
 }
+
+/** Answers what is not even HTTP, or did not arrive in time: the connection ends with it. */
+export function answerNoise(error: ConnectionError, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy(error);
+    return;
+  }
+  const line = noise[error.code] ?? "This is not HTTP as this server speaks it";
+  const body = JSON.stringify(problemBody(new Problem("invalid-request", { line })));
+  socket.end(
+    "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json; charset=utf-8\r\n" +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+const noise: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: "The request did not arrive in time",
+  HPE_HEADER_OVERFLOW: "The headers are too large",
+};
 
 /**
  * Parses what came in.
@@ -56,7 +76,8 @@ function problemOf(error: unknown): Problem {
   if (known.success) {
     if (known.data.statusCode === 413) return new Problem("body-too-large", { cause: error });
     if (error instanceof SyntaxError) return new Problem("invalid-json", { cause: error });
-    if (known.data.statusCode === 400) return new Problem("invalid-request", { cause: error });
+    const isTheirs = known.data.statusCode >= 400 && known.data.statusCode < 500;
+    if (isTheirs) return new Problem("invalid-request", { cause: error });
   }
   return new Problem("internal", { cause: error });
 }

@@ -4,7 +4,8 @@ import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { answerErrors, sendProblem } from "./answer.ts";
+import { answerErrors, answerNoise, sendProblem } from "./answer.ts";
+import { readEveryBodyAsJson } from "./body.ts";
 import type { ChatConfig } from "./config.ts";
 import type { Guard } from "./guard.ts";
 import type { Queue } from "./queue/queue.ts";
@@ -32,11 +33,20 @@ export interface AppParts {
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: limits.bodyBytes,
-    forceCloseConnections: true,
+    // At the end whatever waits is answered; `listen` cuts off what takes too long.
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    // A HEAD of a poll would take a task and drop it, a HEAD of a result would mark it read.
+    exposeHeadRoutes: false,
     // A slow sender may take two minutes for headers and body; waiting answers are not counted.
     requestTimeout: 120_000,
     keepAliveTimeout: 75_000,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (_error, request, reply) => {
+      const isIn = parts.guard(request.headers.authorization);
+      sendProblem(reply, new Problem(isIn ? "route-not-found" : "unauthorized"));
+    },
+    clientErrorHandler: answerNoise,
   });
   // Bodies are parsed by the routes, with the schemas that the documents are made of.
   app.setValidatorCompiler(() => (value) => ({ value }));
@@ -72,19 +82,6 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   for (const register of routes) register(app, parts);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   return app;
-}
-
-// Old clients forget the content type, and curl -d sends a wrong one: every body is JSON here.
-function readEveryBodyAsJson(app: FastifyInstance): void {
-  const parseJson = app.getDefaultJsonParser("error", "error");
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
-    if (body.length === 0) return done(null, {});
-    parseJson(request, String(body), (error, value) => {
-      if (error) done(new Problem("invalid-json", { cause: error }));
-      else done(null, value);
-    });
-  });
 }
 
 function guardEveryRoute(app: FastifyInstance, { guard, log }: AppParts): void {

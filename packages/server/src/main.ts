@@ -1,11 +1,11 @@
 import { createLog, messageOf, systemClock, type Clock, type Log } from "@openclaw-worker/base";
 import { limits, version } from "@openclaw-worker/protocol";
-import type { FastifyInstance } from "fastify";
 import { createApp } from "./app.ts";
 import { ConfigError, readConfig, type Config, type Environment } from "./config.ts";
 import { createGuard } from "./guard.ts";
+import { listen } from "./listen.ts";
 import { openQueue } from "./queue/queue.ts";
-import { keptToken, prepareStateDir } from "./state.ts";
+import { keptToken, ownFile, prepareStateDir } from "./state.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
 
 /** What the entry file sees of the process, handed in. */
@@ -53,7 +53,7 @@ export async function runServer(host: ServerHost): Promise<number> {
 async function serve(host: ServerHost, config: Config, { clock, log }: { clock: Clock; log: Log }): Promise<void> {
   const kept = config.token === null ? keptToken(config.stateDir) : null;
   const token = config.token ?? kept?.token ?? "";
-  const store = openSqliteStore(`${config.stateDir}/tasks.db`);
+  const store = openSqliteStore(ownFile(`${config.stateDir}/tasks.db`));
   await using queue = await openQueue({
     store,
     clock,
@@ -64,46 +64,19 @@ async function serve(host: ServerHost, config: Config, { clock, log }: { clock: 
     parkedRequestsMax: limits.parkedRequestsMax,
   });
   const app = await createApp({ queue, store, clock, log, guard: createGuard(token), chat: config.chat });
-  const address = await listen(app, config);
+  const listening = await listen(app, config, clock);
 
   host.stdout(`OpenClaw Worker Task API v${version}`);
   if (kept !== null) {
     host.stdout(kept.isNew ? `Token (shown once, kept in ${kept.file}): ${kept.token}` : `Token: in ${kept.file}`);
   }
   host.stdout(`State: ${config.stateDir}`);
-  host.stdout(`Listening on ${address}`);
+  host.stdout(`Listening on ${listening.address}`);
 
   if (!host.signal.aborted) {
     await new Promise((resolve) => host.signal.addEventListener("abort", resolve, { once: true }));
   }
   log.info("stopping");
   queue.stop();
-  await app.close();
-}
-
-async function listen(app: FastifyInstance, config: Config): Promise<string> {
-  try {
-    // Keep-alive probes find a peer that is gone without a word; no delay, because answers are small.
-    app.server.on("connection", (socket) => {
-      socket.setNoDelay(true);
-      socket.setKeepAlive(true, 10_000);
-    });
-    const address = await app.listen({ host: config.host, port: config.port, backlog: 4096 });
-    const bound = app.addresses().filter((one) => typeof one !== "string");
-    const shown = bound.find((one) => one.family === "IPv4") ?? bound[0];
-    return shown === undefined ? address : `http://${bracket(shown.address)}:${shown.port}`;
-  } catch (error) {
-    const why = messageOf(error);
-    if (why.includes("EADDRINUSE")) {
-      throw new ConfigError(
-        `Port ${config.port} is in use by another program. See which: ss -ltnp 'sport = :${config.port}'. Or choose another port with WORKER_PORT.`,
-        { cause: error },
-      );
-    }
-    throw new ConfigError(`Cannot listen on ${config.host}:${config.port}: ${why}`, { cause: error });
-  }
-}
-
-function bracket(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
+  await listening.close();
 }

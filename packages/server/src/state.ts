@@ -1,7 +1,8 @@
 // The server's own folder: made 0700, checked, and with a token when none was given.
 
+import { messageOf } from "@openclaw-worker/base";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { checkToken, ConfigError } from "./config.ts";
 
 /**
@@ -22,11 +23,18 @@ export function prepareStateDir(stateDir: string, uid: number): void {
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw new ConfigError(
-      `Cannot use the state folder ${stateDir}: ${error instanceof Error ? error.message : error}. ` +
+      `Cannot use the state folder ${stateDir}: ${messageOf(error)}. ` +
         "Choose another with OPENCLAW_WORKER_HOME, or make it writable for this user.",
       { cause: error },
     );
   }
+}
+
+/** Makes the file, empty, when there is none; only this user may read it. */
+export function ownFile(file: string): string {
+  closeSync(openSync(file, "a", 0o600));
+  chmodSync(file, 0o600);
+  return file;
 }
 
 export interface KeptToken {
@@ -39,10 +47,12 @@ export interface KeptToken {
 /** The token in the state folder; a new one (256 bits) is made when there is none. */
 export function keptToken(stateDir: string): KeptToken {
   const file = `${stateDir}/token`;
-  try {
-    return { token: checkToken(readFileSync(file, "utf8").trim()), file, isNew: false };
-  } catch (error) {
-    if (error instanceof ConfigError) throw new ConfigError(`${file}: ${error.message}`, { cause: error });
+  if (existsSync(file)) {
+    try {
+      return { token: checkToken(readFileSync(file, "utf8").trim()), file, isNew: false };
+    } catch (error) {
+      throw new ConfigError(`${file}: ${messageOf(error)}`, { cause: error });
+    }
   }
   const token = randomBytes(32).toString("hex");
   writeFileSync(file, `${token}\n`, { mode: 0o600, flag: "wx" });

@@ -96,4 +96,3 @@ function retryAfterMs(header: string | undefined): number | null {
   if (header === undefined || !/^\d{1,9}$/.test(header)) return null;
   return Math.min(Number(header) * 1000, retryAfterMsMax);
 }
-

@@ -5,16 +5,12 @@ import { randomUUID } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { abortable, messageOf, type Clock } from "@openclaw-worker/base";
 import { isPrivatelyWritable, kindOf, namesIn, realPathOf } from "./sandbox/folders.ts";
-import { systemPath } from "./sandbox/launcher.ts";
+import { systemFolders, systemPath } from "./sandbox/launcher.ts";
+import { isWithin } from "./sandbox/path.ts";
 import { runOnce } from "./sandbox/spawn.ts";
+import type { CageEnvironment } from "./sandbox/variables.ts";
 
-export interface LoginEnvironment {
-  /** Names from the allow-list, without PATH, HOME and tool homes. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** Variables that name a tool's folder; a cage gets those it can read. */
-  readonly toolHomes: Readonly<Record<string, string>>;
-  /** Folders of the login PATH besides the system's: real paths, in order. */
-  readonly path: readonly string[];
+export interface LoginEnvironment extends CageEnvironment {
   /** What those folders need to be read for their programs to run: belongs into `Cage.readable`. */
   readonly readable: readonly string[];
   /** Why the login shell was not heard, in a sentence; null when all is well. */
@@ -161,8 +157,12 @@ const companions: Readonly<Record<string, readonly string[]>> = {
   ".local/bin": [".local/share/pipx/venvs", ".local/share/uv/tools", ".local/share/claude/versions"],
 };
 
-/** A tool's folders: the PATH folder itself, its prefix when it looks like one, and companions. */
+/**
+ * A tool's folders: the PATH folder itself, its prefix when it looks like one, and companions.
+ * Nothing for a system folder, which every cage shows.
+ */
 function neededFor(folder: string, home: string): readonly string[] {
+  if (systemFolders.some((system) => isWithin(folder, system))) return [];
   const prefix = dirname(folder);
   const isPrefix =
     /^s?bin$|^shims$/.test(basename(folder)) &&

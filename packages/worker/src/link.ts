@@ -75,7 +75,11 @@ export function openLink(options: LinkOptions): Link {
   const line = openLine(options);
   const weather = watchWeather(options);
 
-  async function finish<T>(call: Call<T>, first: Promise<Raw>, signal: AbortSignal): Promise<Answer<T>> {
+  async function finish<T>(
+    call: Call<T>,
+    first: Promise<Raw>,
+    signal: AbortSignal,
+  ): Promise<Answer<T>> {
     let raw = await first;
     // A pooled connection that the server closed fails at once. All our requests may be repeated.
     for (let tries = 0; raw.kind === "broken" && raw.reused && tries < reusedTriesMax; tries += 1) {

@@ -186,6 +186,7 @@ async function begin(slot: Slot, desk: Desk): Promise<Begun> {
           reportOf("failed", `Not run: the worker's journal cannot be written (${broken})`),
         );
       if (desk.stopping) return told(reportOf("cancelled", stoppedSentence));
+      if (slot.signal.aborted) return told(reportOf("cancelled", String(slot.signal.reason)));
       slot.confirm();
       return { kind: "begun" };
     case "interrupted":

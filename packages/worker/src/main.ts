@@ -134,7 +134,15 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
   };
   await runParts(
     {
-      ...{ clock, log, random: Math.random, link, journal, runner, policy, readable, introduction },
+      clock,
+      log,
+      random: Math.random,
+      link,
+      journal,
+      runner,
+      policy,
+      readable,
+      introduction,
       home: host.home,
       pollMs: pollWaitMs(config.pollWaitMs),
       onReady: () => host.stdout("Ready"),

@@ -17,7 +17,8 @@ import {
   type TaskId,
 } from "@openclaw-worker/protocol";
 import type { Journal } from "./journal.ts";
-import type { Answer, Link } from "./link.ts";
+import type { Answer } from "./answer.ts";
+import type { Link } from "./link.ts";
 import type { Slots } from "./slots.ts";
 
 export interface Outbox {

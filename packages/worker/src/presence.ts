@@ -3,7 +3,8 @@
 
 import { createBackoff, type Backoff, type Clock, type Log } from "@openclaw-worker/base";
 import { limits, type Introduction } from "@openclaw-worker/protocol";
-import type { Answer, Heard, Link } from "./link.ts";
+import type { Answer } from "./answer.ts";
+import type { Heard, Link } from "./link.ts";
 import type { Slots } from "./slots.ts";
 import { verifyHeld } from "./verify.ts";
 import { watchWake } from "./wake.ts";

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf } from "@openclaw-worker/base";
-import { hasCode } from "./policy/roots.ts";
+import { hasCode } from "./errno.ts";
 
 /** Makes the folder (0700) if it is missing, or closes it to others. Null, or why it cannot be used. */
 export function preparePrivateFolder(folder: string, uid: number): string | null {

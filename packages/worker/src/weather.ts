@@ -7,9 +7,9 @@ export interface Weather {
 
 /**
  * Says once that the server is away and why, again when the token's refusal comes or goes, and once
- * that it is back. What one method (poll: GET, beat: POST) found broken, only the same finds whole.
+ * that it is back. What a poll (GET) found broken, only a poll finds whole: it is always under way.
  */
-export function watchWeather(options: Pick<LinkOptions, "clock" | "log">): Weather {
+export function watchWeather(options: { readonly clock: Clock; readonly log: Log }): Weather {
   let outage: {
     readonly since: number;
     readonly unauthorized: boolean;
@@ -19,7 +19,7 @@ export function watchWeather(options: Pick<LinkOptions, "clock" | "log">): Weath
     note({ method }, answer) {
       if (answer.kind === "interrupted") return;
       if (answer.kind !== "retry") {
-        if (outage === null || outage.method !== method) return;
+        if (outage === null || (outage.method === "GET" && method !== "GET")) return;
         const seconds = Math.round((options.clock.monotonic() - outage.since) / 1000);
         options.log.info(`connected again after ${seconds} s`);
         outage = null;
@@ -32,4 +32,3 @@ export function watchWeather(options: Pick<LinkOptions, "clock" | "log">): Weath
     },
   };
 }
-

@@ -45,7 +45,13 @@ async function openDesk(): Promise<Desk> {
   const stopping = new AbortController();
   const printing = new EventTarget();
   return {
-    ...{ plane, home, state, root, out, err, stopping },
+    plane,
+    home,
+    state,
+    root,
+    out,
+    err,
+    stopping,
     async printed(line) {
       while (!out.includes(line)) await once(printing, "line");
     },
@@ -65,13 +71,11 @@ async function openDesk(): Promise<Desk> {
           },
           stderr: (line) => void err.push(line),
           signal: stopping.signal,
-          ...{
-            uid: as,
-            home,
-            hostname: "host",
-            shell: "/bin/sh",
-            installDir: path.join(folder, "install"),
-          },
+          uid: as,
+          home,
+          hostname: "host",
+          shell: "/bin/sh",
+          installDir: path.join(folder, "install"),
         },
         runner,
       ),

@@ -17,15 +17,13 @@ const log = createLog({
 const signal = new AbortController().signal;
 await runParts(
   {
-    ...{
-      clock,
-      log,
-      random: Math.random,
-      readable: [],
-      home: root,
-      pollMs: 20_000,
-      onReady: () => {},
-    },
+    clock,
+    log,
+    random: Math.random,
+    readable: [],
+    home: root,
+    pollMs: 20_000,
+    onReady: () => {},
     link: openLink({ clock, log, url: new URL(url), token }),
     journal: openJournal({ file: journalFile, clock }),
     policy: {
@@ -36,7 +34,9 @@ await runParts(
     },
     introduction: {
       ...{ name: "desk", instance: `process-${process.pid}`, labels: [], version: "0.1.0" },
-      ...{ platform: "test", slots: 3, policyDigest: "d" },
+      platform: "test",
+      slots: 3,
+      policyDigest: "d",
     },
     runner: {
       run(job) {

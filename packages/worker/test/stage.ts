@@ -112,8 +112,13 @@ export async function openStage(): Promise<Stage> {
     const ready = Promise.withResolvers<void>();
     const stopping = new AbortController();
     const introduction = {
-      ...{ name: "desk", instance: randomUUID(), labels: [], version: "0.1.0" },
-      ...{ platform: "test", slots: wish.slots ?? 3, policyDigest: "d" },
+      name: "desk",
+      instance: randomUUID(),
+      labels: [],
+      version: "0.1.0",
+      platform: "test",
+      slots: wish.slots ?? 3,
+      policyDigest: "d",
     };
     const parts = {
       clock,
@@ -144,7 +149,13 @@ export async function openStage(): Promise<Stage> {
   };
 
   return {
-    ...{ plane, runner, folder, root, journalFile, logged, start },
+    plane,
+    runner,
+    folder,
+    root,
+    journalFile,
+    logged,
+    start,
     async [Symbol.asyncDispose]() {
       await running?.stop();
       await plane.stop();

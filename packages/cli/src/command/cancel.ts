@@ -9,7 +9,10 @@ export function define(host: Host, end: End): Command {
   return withAskFlags(new Command("openclaw-worker cancel"))
     .description("Ends a task: one that waits at once, one that runs through its worker.")
     .argument("<id>", "the task's id")
-    .addHelpText("after", "\nExamples:\n  openclaw-worker cancel 0192f3a1-7c1e-7d20-8a51-1f5d2f0c9b11\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  openclaw-worker cancel 0192f3a1-7c1e-7d20-8a51-1f5d2f0c9b11\n",
+    )
     .action(async (id: string, flags: AskFlags) => {
       using client = connect(host, flags);
       const answer = await client.cancel(id, host.signal);

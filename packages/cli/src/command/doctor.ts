@@ -13,7 +13,9 @@ import { withAskFlags, type AskFlags } from "../task-flags.ts";
 
 export function define(host: Host, end: End): Command {
   return withAskFlags(new Command("openclaw-worker doctor"))
-    .description("Looks at this computer and at the server, and says what to do about each thing that is wrong.")
+    .description(
+      "Looks at this computer and at the server, and says what to do about each thing that is wrong.",
+    )
     .addHelpText("after", help)
     .action(async (flags: AskFlags) => {
       const rows = await examine(host, flags);

@@ -12,7 +12,9 @@ interface EditFlags extends TaskFlags {
 
 export function define(host: Host, end: End): Command {
   return withTaskFlags(new Command("openclaw-worker edit"))
-    .description("Replaces text in a file of the worker's computer. The old text must be there once.")
+    .description(
+      "Replaces text in a file of the worker's computer. The old text must be there once.",
+    )
     .argument("<path>", "the file there; ~/ is the home of the worker's user")
     .requiredOption("--old <text>", "the text to replace, exactly")
     .requiredOption("--new <text>", "the text to put there, taken literally")
@@ -20,7 +22,9 @@ export function define(host: Host, end: End): Command {
     .addHelpText("after", help)
     .action(async (path: string, flags: EditFlags) => {
       const texts = { oldString: flags.old, newString: flags.new, replaceAll: flags.all === true };
-      end(await deliver(host, flags, { kind: "file-edit", path, ...texts, ...queueOptions(flags) }));
+      end(
+        await deliver(host, flags, { kind: "file-edit", path, ...texts, ...queueOptions(flags) }),
+      );
     });
 }
 

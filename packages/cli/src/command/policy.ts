@@ -19,9 +19,14 @@ export function define(host: Host, end: End): Command {
     .addHelpText("after", help);
   command
     .command("init")
-    .description("Writes a first policy, and makes the folders that it names. Never changes one that is there.")
+    .description(
+      "Writes a first policy, and makes the folders that it names. Never changes one that is there.",
+    )
     .argument("[roots...]", "folders that tasks may read and write (default: ~/openclaw)")
-    .option("--with-deps", "as root: make the system user that the worker runs as, if it is missing")
+    .option(
+      "--with-deps",
+      "as root: make the system user that the worker runs as, if it is missing",
+    )
     .addHelpText("after", help)
     .action(async (roots: readonly string[], flags: InitFlags) => {
       await initialize(host, roots.length === 0 ? ["~/openclaw"] : roots, flags);
@@ -46,7 +51,8 @@ async function initialize(host: Host, roots: readonly string[], flags: InitFlags
   if (account === null) ownFolder(place.home);
   // `~/x` stays as it is: it is the home of the worker's user, wherever that is.
   const named = roots.map((root) => (/^~(\/|$)/.test(root) ? root : path.resolve(host.cwd, root)));
-  const { loadPolicy, policyTemplate, rootProblem, surroundingsOf } = await import("@openclaw-worker/worker");
+  const { loadPolicy, policyTemplate, rootProblem, surroundingsOf } =
+    await import("@openclaw-worker/worker");
   const home = account?.home ?? host.home;
   const around = surroundingsOf({ home, stateHome: place.home, installDir: host.installDir });
   for (const root of named) {
@@ -57,7 +63,12 @@ async function initialize(host: Host, roots: readonly string[], flags: InitFlags
     else prepareRoot(full, account, say);
   }
   writeNew(place.policy, policyTemplate(named), account);
-  const load = loadPolicy({ path: place.policy, roots: null, uid: account?.uid ?? host.uid, around });
+  const load = loadPolicy({
+    path: place.policy,
+    roots: null,
+    uid: account?.uid ?? host.uid,
+    around,
+  });
   if (load.kind === "refused") {
     fs.unlinkSync(place.policy);
     throw refusedRoot(load.because.join("\n"));

@@ -16,7 +16,9 @@ export function define(host: Host, end: End): Command {
     .action(async (command: string, flags: ProcessFlags) => {
       const stdin = await readStdin(host, flags);
       const fields = processFields(flags, stdin);
-      end(await deliver(host, flags, { kind: "command", command, ...fields, ...queueOptions(flags) }));
+      end(
+        await deliver(host, flags, { kind: "command", command, ...fields, ...queueOptions(flags) }),
+      );
     });
 }
 

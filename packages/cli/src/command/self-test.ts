@@ -19,7 +19,9 @@ import type { End } from "../program.ts";
 /** Looks at the policy and proves the cage as this user; prints rows as JSON. */
 export function define(host: Host, end: End): Command {
   return new Command("openclaw-worker self-test")
-    .description("Looks at policy and cage as this user and prints what it found as JSON (for `doctor`).")
+    .description(
+      "Looks at policy and cage as this user and prints what it found as JSON (for `doctor`).",
+    )
     .action(async () => {
       const place = placeOf(host);
       const { policy, row } = await policyRow(host, place);
@@ -29,7 +31,11 @@ export function define(host: Host, end: End): Command {
     });
 }
 
-const noRoots = warn("cage", "not tried: it is built around the folders of the policy", "Mend the policy first.");
+const noRoots = warn(
+  "cage",
+  "not tried: it is built around the folders of the policy",
+  "Mend the policy first.",
+);
 
 interface PolicyFound {
   readonly policy: Policy | null;
@@ -37,11 +43,19 @@ interface PolicyFound {
 }
 
 async function policyRow(host: Host, place: Place): Promise<PolicyFound> {
-  const around = surroundingsOf({ home: host.home, stateHome: place.home, installDir: host.installDir });
+  const around = surroundingsOf({
+    home: host.home,
+    stateHome: place.home,
+    installDir: host.installDir,
+  });
   const roots = host.env["OPENCLAW_WORKER_ROOTS"] ?? null;
   const load = loadPolicy({ path: place.policy, roots, uid: host.uid, around });
   if (load.kind === "missing") {
-    const row = warn("policy", `there is no ${place.policy} yet`, "openclaw-worker policy init ~/openclaw");
+    const row = warn(
+      "policy",
+      `there is no ${place.policy} yet`,
+      "openclaw-worker policy init ~/openclaw",
+    );
     return { policy: null, row };
   }
   const refused = load.kind === "refused" ? load.because : await refusedByInstallation(host, place);
@@ -49,23 +63,42 @@ async function policyRow(host: Host, place: Place): Promise<PolicyFound> {
     return { policy: null, row: fail("policy", refused.join("; "), `Mend it: ${place.policy}`) };
   }
   const names = load.policy.roots.map((root) => root.path).join(", ");
-  return { policy: load.policy, row: ok("policy", `${load.policy.source}: tasks may use ${names}`) };
+  return {
+    policy: load.policy,
+    row: ok("policy", `${load.policy.source}: tasks may use ${names}`),
+  };
 }
 
 async function cageRow(host: Host, place: Place, policy: Policy): Promise<Row> {
-  if (host.uid === 0) return fail("cage", "root has no cage", "Run this as the user that the worker runs as.");
+  if (host.uid === 0)
+    return fail("cage", "root has no cage", "Run this as the user that the worker runs as.");
   // A folder of its own: a worker that runs now keeps things beside it that must not be touched.
   const stateDir = path.join(place.worker, "self-test");
   try {
     fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     const { clock, signal, shell, home } = host;
-    const environment = await resolveLoginEnvironment({ clock, shell, home, base: host.env, signal });
+    const environment = await resolveLoginEnvironment({
+      clock,
+      shell,
+      home,
+      base: host.env,
+      signal,
+    });
     const roots = policy.roots.map((root) => root.path);
     await using _ = await openRunner({
-      ...{ clock, environment, home, stateDir, log: silentLog, hidden: [place.home], warm: 0 },
+      clock,
+      environment,
+      home,
+      stateDir,
+      log: silentLog,
+      hidden: [place.home],
+      warm: 0,
       cage: { roots, readable: environment.readable },
     });
-    return ok("cage", "holds: files, network, sockets, privileges and processes are closed as they should be");
+    return ok(
+      "cage",
+      "holds: files, network, sockets, privileges and processes are closed as they should be",
+    );
   } catch (thrown) {
     if (thrown instanceof CageUnavailable) return fail("cage", thrown.message, thrown.remedy);
     const why = thrown instanceof Error ? thrown.message : String(thrown);

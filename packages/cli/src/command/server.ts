@@ -10,8 +10,13 @@ interface ServerFlags {
 
 export function define(host: Host, end: End): Command {
   return new Command("openclaw-worker server")
-    .description("Starts the server (the Task API) alone and stays in front until Ctrl-C or SIGTERM.")
-    .option("--with-deps", "as root: make the system user that the server runs as, if it is missing")
+    .description(
+      "Starts the server (the Task API) alone and stays in front until Ctrl-C or SIGTERM.",
+    )
+    .option(
+      "--with-deps",
+      "as root: make the system user that the server runs as, if it is missing",
+    )
     .addHelpText("after", help)
     .action(async (flags: ServerFlags) => end(await serve(host, flags)));
 }

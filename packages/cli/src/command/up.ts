@@ -1,14 +1,14 @@
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { Command } from "commander";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { keepToken, keptToken, ownFolder } from "../keep.ts";
-import { prepareRole } from "../launch.ts";
+import { definedOf, prepareRole } from "../launch.ts";
 import { placeOf, type Place } from "../place.ts";
 import type { End } from "../program.ts";
 import type { Account, Role } from "../root/account.ts";
 import { ensureTools } from "../tools.ts";
+import { startChild } from "../up/child.ts";
 import { closingText } from "../up/closing.ts";
 import { runFirstTask } from "../up/first-task.ts";
 import { openHousehold } from "../up/household.ts";
@@ -24,7 +24,10 @@ export function define(host: Host, end: End): Command {
       "Starts server and worker on this computer, runs a first task, and stays in front.\n" +
         "Ctrl-C stops both. What it makes (token, state, policy, workspace) is used again next time.",
     )
-    .option("--with-deps", "as root: install what the cage is built from, and make the system users")
+    .option(
+      "--with-deps",
+      "as root: install what the cage is built from, and make the system users",
+    )
     .addHelpText("after", help)
     .action(async (flags: UpFlags) => end(await up(host, flags)));
 }
@@ -34,7 +37,7 @@ async function up(host: Host, flags: UpFlags): Promise<number> {
   const place = placeOf(host);
   ensureTools(host, make);
   await checkPort(host);
-  const token = prepare(host, place, make);
+  const token = await prepare(host, place, make);
   const tokenIsGiven = (host.env["WORKER_TOKEN"] ?? "") !== "";
   try {
     await using house = await openHousehold({ host, launch: { host, place, make }, token });
@@ -49,7 +52,7 @@ async function up(host: Host, flags: UpFlags): Promise<number> {
 }
 
 /** Everything that the two need before they start: users, folders, token, policy and workspace. */
-function prepare(host: Host, place: Place, make: boolean): string {
+async function prepare(host: Host, place: Place, make: boolean): Promise<string> {
   const asRoot = host.uid === 0;
   const launch = { host, place, make, env: {}, tied: true };
   const ownerOf = (role: Role): Account | null => {
@@ -65,25 +68,30 @@ function prepare(host: Host, place: Place, make: boolean): string {
   // So that the worker, started alone later, finds the server that it belongs to.
   if (given === "") keepToken(place.workerToken, token, worker);
   const rootsAreGiven = (host.env["OPENCLAW_WORKER_ROOTS"] ?? "") !== "";
-  if (!rootsAreGiven && !fs.existsSync(place.policy)) makePolicy(host, make);
+  if (!rootsAreGiven && !fs.existsSync(place.policy)) await makePolicy(host, make);
   return token;
 }
 
 // In a process of its own: the worker's rules are much code, and this process stays small.
-function makePolicy(host: Host, make: boolean): void {
+async function makePolicy(host: Host, make: boolean): Promise<void> {
   const args = [host.launcher, "policy", "init", ...(make ? ["--with-deps"] : [])];
-  const done = spawnSync(host.nodePath, args, { stdio: ["ignore", 2, 2], env: host.env });
-  if (done.status === 0) return;
+  const program = { file: host.nodePath, args, env: definedOf(host.env) };
+  const show = (line: string): void => host.stderr.write(`${line}\n`);
+  const child = startChild({ name: "policy", program, clock: host.clock, show, apart: false });
+  const { code } = await child.ended;
+  if (code === 0) return;
   throw new Failure("No policy could be made", {
     why: "its own words are above",
     remedy: "Mend that, or make one by hand: openclaw-worker policy init FOLDER",
-    exitCode: done.status ?? exitCodes.failed,
+    exitCode: code ?? exitCodes.failed,
   });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true }),
+  );
 }
 
 const help = `

@@ -12,7 +12,9 @@ interface WorkerFlags {
 
 export function define(host: Host, end: End): Command {
   return new Command("openclaw-worker worker")
-    .description("Starts the worker alone: it dials out to the server and does what the policy allows.")
+    .description(
+      "Starts the worker alone: it dials out to the server and does what the policy allows.",
+    )
     .option("--with-deps", "as root: install what the cage is built from, and make the system user")
     .addHelpText("after", help)
     .action(async (flags: WorkerFlags) => end(await work(host, flags)));

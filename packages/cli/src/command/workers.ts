@@ -10,7 +10,10 @@ import { withAskFlags, type AskFlags } from "../task-flags.ts";
 export function define(host: Host, end: End): Command {
   return withAskFlags(new Command("openclaw-worker workers"))
     .description("Lists the workers that the server knows.")
-    .addHelpText("after", "\nExamples:\n  openclaw-worker workers\n  openclaw-worker workers --json\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  openclaw-worker workers\n  openclaw-worker workers --json\n",
+    )
     .action(async (flags: AskFlags) => {
       using client = connect(host, flags);
       const workers = await client.workers(host.signal);

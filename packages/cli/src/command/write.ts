@@ -27,7 +27,14 @@ export function define(host: Host, end: End): Command {
       const content = isUtf8(bytes)
         ? { content: bytes.toString("utf8"), encoding: "utf8" as const }
         : { content: bytes.toString("base64"), encoding: "base64" as const };
-      end(await deliver(host, flags, { kind: "file-write", path, ...content, ...queueOptions(flags) }));
+      end(
+        await deliver(host, flags, {
+          kind: "file-write",
+          path,
+          ...content,
+          ...queueOptions(flags),
+        }),
+      );
     });
 }
 

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { Failure } from "../failure.ts";
 import type { Host, Program } from "../host.ts";
-import { prepareRole } from "../launch.ts";
+import { definedOf, prepareRole } from "../launch.ts";
 import type { Place } from "../place.ts";
 import { descend } from "../root/descend.ts";
 import { fail, parseRows, warn, type Row } from "./row.ts";
@@ -15,7 +15,13 @@ const longestMs = 60_000;
 export async function cageRows(host: Host, place: Place): Promise<readonly Row[]> {
   // As root, looking must not set anything up.
   if (host.uid === 0 && !fs.existsSync(place.worker)) {
-    return [warn("cage", "not looked at: the worker has not been set up yet", "openclaw-worker up --with-deps")];
+    return [
+      warn(
+        "cage",
+        "not looked at: the worker has not been set up yet",
+        "openclaw-worker up --with-deps",
+      ),
+    ];
   }
   let program: Program;
   try {
@@ -27,7 +33,11 @@ export async function cageRows(host: Host, place: Place): Promise<readonly Row[]
   const said = await outputOf(program, host);
   return (
     parseRows(said) ?? [
-      fail("cage", "the self-test gave no answer", "Run `openclaw-worker self-test` and read what it says."),
+      fail(
+        "cage",
+        "the self-test gave no answer",
+        "Run `openclaw-worker self-test` and read what it says.",
+      ),
     ]
   );
 }
@@ -36,10 +46,7 @@ function selfTest(host: Host, place: Place): Program {
   const { installDir, launcher, nodePath } = host;
   const env = { ...host.env, OPENCLAW_WORKER_HOME: place.home };
   if (host.uid !== 0) {
-    const known = Object.entries(env).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value] as const],
-    );
-    return { file: nodePath, args: [launcher, "self-test"], env: Object.fromEntries(known) };
+    return { file: nodePath, args: [launcher, "self-test"], env: definedOf(env) };
   }
   const account = prepareRole("worker", { host, place, make: false, env: {}, tied: true });
   return descend({ account, installDir, launcher, nodePath, args: ["self-test"], env, tied: true });

@@ -21,7 +21,11 @@ export async function machineRows(host: Host, place: Place): Promise<readonly Ro
 
 function systemRow(host: Host): Row {
   if (host.platform !== "win32") return ok("system", host.platform);
-  return fail("system", "Windows has no cage for tasks", "Use WSL2: `wsl --install`, and run this inside it.");
+  return fail(
+    "system",
+    "Windows has no cage for tasks",
+    "Use WSL2: `wsl --install`, and run this inside it.",
+  );
 }
 
 function toolsRow(host: Host): Row {
@@ -58,7 +62,11 @@ export function bubblewrapRow(version: readonly [number, number], said: string):
 // A switch of the kernel, the value that closes user namespaces, and how to open them.
 const switches = [
   ["/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=15000"],
-  ["/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"],
+  [
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "0",
+    "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+  ],
   [
     "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
     "1",
@@ -87,7 +95,11 @@ function folderRows(host: Host, place: Place): readonly Row[] {
   const open = closed.filter(([file]) => isOpenToOthers(file));
   if (open.length === 0) return [ok("state", `${place.home}: closed to other users`)];
   return open.map(([file, mode]) =>
-    fail("state", `${file} is open to other users`, `${host.uid === 0 ? "" : "sudo "}chmod ${mode} ${quoted(file)}`),
+    fail(
+      "state",
+      `${file} is open to other users`,
+      `${host.uid === 0 ? "" : "sudo "}chmod ${mode} ${quoted(file)}`,
+    ),
   );
 }
 

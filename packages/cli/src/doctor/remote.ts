@@ -21,7 +21,10 @@ export async function serverRows(host: Host, flags: ConnectionFlags): Promise<re
   const health = await asked(client.health(host.signal));
   if (health instanceof ClientError) return [fail("server", health.message, health.remedy)];
   return [
-    ok("server", `${connection.url} answers${health.version === null ? "" : ` (${health.version})`}`),
+    ok(
+      "server",
+      `${connection.url} answers${health.version === null ? "" : ` (${health.version})`}`,
+    ),
     ...clockRows(health, host.clock.now()),
     ...(await workerRows(client, host)),
   ];

@@ -65,7 +65,13 @@ export function parseAccount(line: string): Account | null {
   const [name, , uid, gid, , home, shell] = line.trimEnd().split(":");
   if (name === undefined || home === undefined || shell === undefined) return null;
   if (!/^\d+$/.test(uid ?? "") || !/^\d+$/.test(gid ?? "")) return null;
-  return { name, uid: Number(uid), gid: Number(gid), home, shell: shell === "" ? "/bin/sh" : shell };
+  return {
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    home,
+    shell: shell === "" ? "/bin/sh" : shell,
+  };
 }
 
 function userBehindSudo(host: Pick<Host, "env">): Account | null {
@@ -82,10 +88,8 @@ function userBehindSudo(host: Pick<Host, "env">): Account | null {
 function systemAccount(user: SystemUser, { make, say }: AccountOptions): Account {
   const found = findAccount(user.name);
   if (found !== null) return checked(found);
-  const argv = [
-    ...["--system", "--user-group", "--home-dir", user.home, "--shell", user.shell],
-    ...[user.makeHome ? "--create-home" : "--no-create-home", user.name],
-  ];
+  const home = [`--home-dir=${user.home}`, user.makeHome ? "--create-home" : "--no-create-home"];
+  const argv = ["--system", "--user-group", ...home, `--shell=${user.shell}`, user.name];
   if (!make) {
     throw new Failure(`The system user ${user.name} is missing`, {
       why: "neither the server nor a task ever runs as root, so each has a user of its own",

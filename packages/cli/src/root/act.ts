@@ -6,7 +6,7 @@ import path from "node:path";
 import type { Account } from "./account.ts";
 
 /** Can the account enter this folder, from `/` down? */
-export function canEnter(account: Account, folder: string): boolean {
+function canEnter(account: Account, folder: string): boolean {
   return actAs(account, ["/usr/bin/test", "-x", folder]).ok;
 }
 

@@ -34,7 +34,7 @@ export const shownNode = `${shownAt}/node`;
 export const installedAtVariable = "OPENCLAW_INSTALLED_AT";
 
 /** Variables that pass to a descended program; everything else of root's environment stays behind. */
-export const passedVariables: readonly string[] = [
+const passedVariables: readonly string[] = [
   "WORKER_TOKEN",
   "WORKER_URL",
   "WORKER_PORT",
@@ -71,21 +71,28 @@ cd /
 shift 4
 exec "$@"`;
 
+const privateView = "--mount --propagation private -- /bin/sh -c".split(" ").concat(script, "sh");
+
 /** The program that runs `args` as the account. Pure: nothing is looked at or made. */
 export function descend(descent: Descent): Program {
   const { account, installDir, launcher, nodePath } = descent;
   const inside = (file: string): string => path.join(shownInstall, path.relative(installDir, file));
   const own = isBelow(nodePath, installDir);
+  const show = [installDir, shownInstall, nodePath, own ? "" : shownNode];
+  const become = [
+    "/usr/bin/setpriv",
+    `--reuid=${account.uid}`,
+    `--regid=${account.gid}`,
+    "--clear-groups",
+    "--no-new-privs",
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+    ...(descent.tied ? ["--pdeathsig", "TERM"] : []),
+  ];
+  const node = own ? inside(nodePath) : shownNode;
   return {
     file: "/usr/bin/unshare",
-    args: [
-      ...["--mount", "--propagation", "private", "--", "/bin/sh", "-c", script, "sh"],
-      ...[installDir, shownInstall, nodePath, own ? "" : shownNode],
-      ...["/usr/bin/setpriv", "--reuid", String(account.uid), "--regid", String(account.gid)],
-      ...["--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"],
-      ...(descent.tied ? ["--pdeathsig", "TERM"] : []),
-      ...["--", own ? inside(nodePath) : shownNode, inside(launcher), ...descent.args],
-    ],
+    args: [...privateView, ...show, ...become, "--", node, inside(launcher), ...descent.args],
     env: {
       ...passed(descent.env),
       PATH: constantPath,

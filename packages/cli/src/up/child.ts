@@ -31,16 +31,19 @@ export interface ChildOptions {
   readonly program: Program;
   readonly clock: Clock;
   readonly show: (line: string) => void;
+  /** In a session of its own: the terminal's Ctrl-C reaches only us, who stop it in order. */
+  readonly apart: boolean;
 }
 
 const lastLinesKept = 12;
 // Only lines of the start are waited for; a program talks for months.
 const firstLinesKept = 200;
 
-export function startChild({ name, program, clock, show }: ChildOptions): Child {
+export function startChild({ name, program, clock, show, apart }: ChildOptions): Child {
   const child = spawn(program.file, program.args, {
     env: program.env,
     stdio: ["ignore", "pipe", "pipe"],
+    detached: apart,
   });
   const said: string[] = [];
   const listeners = new Set<(line: string) => void>();
@@ -81,11 +84,13 @@ export function startChild({ name, program, clock, show }: ChildOptions): Child 
 
 /** A program that ended although nobody asked it to. */
 export function endedFailure(name: string, ending: Ending): Failure {
-  const how = ending.signal === null ? `ended with code ${ending.code}` : `was ended by ${ending.signal}`;
+  const how =
+    ending.signal === null ? `ended with code ${ending.code}` : `was ended by ${ending.signal}`;
   const words = ending.lastLines.length === 0 ? "it said nothing" : ending.lastLines.join("\n");
   return new Failure(`The ${name} ${how}`, {
     why: words,
-    remedy: "Mend what its last words name, then start again; `openclaw-worker doctor` may know more.",
+    remedy:
+      "Mend what its last words name, then start again; `openclaw-worker doctor` may know more.",
     exitCode: ending.code === null || ending.code === 0 ? 1 : ending.code,
   });
 }

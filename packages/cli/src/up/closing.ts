@@ -37,7 +37,7 @@ Ctrl-C stops both.
 }
 
 /** How the command is typed here: by npx where npm has linked it, else by its file. */
-export function commandOf(host: Host): string {
+function commandOf(host: Host): string {
   const home = host.env["OPENCLAW_WORKER_HOME"] ?? "";
   const prefix = home === "" ? "" : `OPENCLAW_WORKER_HOME=${quoted(path.resolve(host.cwd, home))} `;
   if (fs.existsSync(path.join(host.installDir, "node_modules", ".bin", "openclaw-worker"))) {

@@ -16,7 +16,10 @@ export async function runFirstTask(host: Host, client: Client): Promise<void> {
   const late = new AbortController();
   using _ = host.clock.after(patienceMs, () => late.abort(new Error("no result in time")));
   const startedAt = host.clock.monotonic();
-  const accepted = await client.submit({ kind: "command", command, ttlMs: patienceMs }, host.signal);
+  const accepted = await client.submit(
+    { kind: "command", command, ttlMs: patienceMs },
+    host.signal,
+  );
   host.stdout.write(`\nA first task:\n${paint.cyan(`$ ${command}`)}\n`);
   try {
     const result = await client.wait(accepted.taskId, {

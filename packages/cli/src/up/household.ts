@@ -4,7 +4,7 @@ import { createClient, type Client } from "@openclaw-worker/client";
 import { Failure } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { keepConnection } from "../keep.ts";
-import { programOf, type LaunchOptions } from "../launch.ts";
+import { canTie, programOf, type LaunchOptions } from "../launch.ts";
 import { paintOf } from "../paint.ts";
 import type { Role } from "../root/account.ts";
 import { endedFailure, startChild, type Child } from "./child.ts";
@@ -38,8 +38,18 @@ export async function openHousehold(options: HouseholdOptions): Promise<Househol
   const kill = (): void => children.forEach((child) => child.kill());
   host.hurry.addEventListener("abort", kill, { once: true });
   const start = (role: Role, env: Readonly<Record<string, string>>): Child => {
-    const program = programOf(role, { ...launch, env: { ...env, WORKER_TOKEN: token }, tied: true });
-    const child = startChild({ name: role, program, clock: host.clock, show: lineOf(host, role) });
+    const program = programOf(role, {
+      ...launch,
+      env: { ...env, WORKER_TOKEN: token },
+      tied: true,
+    });
+    const child = startChild({
+      name: role,
+      program,
+      clock: host.clock,
+      show: lineOf(host, role),
+      apart: canTie(host),
+    });
     children.push(child);
     return child;
   };
@@ -59,7 +69,9 @@ export async function openHousehold(options: HouseholdOptions): Promise<Househol
     await present(host, client, signal);
   });
   const broken = Promise.race(
-    [server, worker].map(async (child) => Promise.reject(endedFailure(child.name, await child.ended))),
+    [server, worker].map(async (child) =>
+      Promise.reject(endedFailure(child.name, await child.ended)),
+    ),
   );
   broken.catch(() => {});
   const moved = stack.move();
@@ -68,7 +80,10 @@ export async function openHousehold(options: HouseholdOptions): Promise<Househol
 
 /** The address that this computer itself reaches: "every address" is no address to dial. */
 export function reachable(address: string): string {
-  return address.replace(/\/$/, "").replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+  return address
+    .replace(/\/$/, "")
+    .replace("//0.0.0.0:", "//127.0.0.1:")
+    .replace("//[::]:", "//[::1]:");
 }
 
 // The worker first: it hands back what it has not begun, and needs the server for that.
@@ -106,5 +121,5 @@ async function within<T>(
 
 function lineOf(host: Host, name: string): (line: string) => void {
   const paint = paintOf(host, host.stderr);
-  return (line) => host.stderr.write(paint.dim(`${name} | ${line}\n`));
+  return (line) => host.stderr.write(`${paint.dim(`${name} | ${line}`)}\n`);
 }

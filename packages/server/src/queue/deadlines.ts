@@ -12,8 +12,11 @@ export interface Deadlines extends Disposable {
 export interface DeadlineOptions {
   readonly clock: Clock;
   readonly next: () => Promise<NextSweep>;
-  /** Ends what is due. `lateMs`: how much later than planned the timer fired. */
-  readonly sweep: (lateMs: number) => Promise<void>;
+  /** Ends what is due. */
+  readonly sweep: () => Promise<void>;
+  /** A pause of this process that is longer than this is told, always before the next sweep. */
+  readonly stillMsMax: number;
+  readonly stoodStill: () => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -26,6 +29,15 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
   let dueAt = Number.POSITIVE_INFINITY;
   let timer: Timer | null = null;
   let closed = false;
+  let pulseAt = clock.monotonic();
+
+  // A steady pulse, because a sweep that is hardly late may still follow a long pause.
+  const feelPulse = (): void => {
+    const now = clock.monotonic();
+    if (now - pulseAt > options.stillMsMax) options.stoodStill();
+    pulseAt = now;
+  };
+  const pulse = clock.every(options.stillMsMax / 3, feelPulse);
 
   const set = (inMs: number): void => {
     const at = clock.monotonic() + Math.max(shortestMs, inMs);
@@ -36,10 +48,10 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
   };
 
   const fire = (): void => {
-    const lateMs = clock.monotonic() - dueAt;
     dueAt = Number.POSITIVE_INFINITY;
+    feelPulse();
     options
-      .sweep(lateMs)
+      .sweep()
       .then(options.next)
       .then(({ leaseUntil, deliverBy }) => {
         if (leaseUntil !== null) set(leaseUntil - clock.monotonic());
@@ -57,6 +69,7 @@ export function createDeadlines(options: DeadlineOptions): Deadlines {
     [Symbol.dispose]() {
       closed = true;
       timer?.cancel();
+      pulse.cancel();
     },
   };
 }

@@ -64,7 +64,8 @@ export function createPolls(options: PollsOptions): Polls {
 
   return { poll, wake, freed, giveBack, cancel, stop };
 
-  async function poll(request: PollRequest): Promise<PollAnswer> {
+  async function poll(asked: PollRequest): Promise<PollAnswer> {
+    const request = withNewest(asked);
     const { name, instance, gone } = request;
     const leased = request.capacity !== null;
     presence.seen({ name, leased }, request.holdMs);
@@ -76,7 +77,7 @@ export function createPolls(options: PollsOptions): Polls {
     const parked: Parked = {
       claimant: { name, labels: leased ? presence.labelsOf(name) : [], leased },
       instance,
-      capacity: capacityOf(request),
+      capacity: request.capacity ?? 1,
       order: request.order,
       busy: false,
       over: false,
@@ -115,15 +116,16 @@ export function createPolls(options: PollsOptions): Polls {
   }
 
   // A message that was sent later may have arrived earlier, and knows better.
-  function capacityOf(request: PollRequest): number {
+  function withNewest(request: PollRequest): PollRequest {
     const newest = newestFreed.get(request.instance);
     newestFreed.delete(request.instance);
-    if (newest !== undefined && newest.order > request.order) return newest.capacity;
-    return request.capacity ?? 1;
+    if (newest === undefined || newest.order <= request.order) return request;
+    return { ...request, capacity: newest.capacity, order: newest.order };
   }
 
-  // Claims for a parked poll and answers it when there was something; else it stays parked.
-  async function claimFor(parked: Parked): Promise<void> {
+  // Claims for a parked poll and answers it when there was something; else it stays parked. Says
+  // whether there was something.
+  async function claimFor(parked: Parked): Promise<boolean> {
     parked.busy = true;
     try {
       for (;;) {
@@ -137,14 +139,16 @@ export function createPolls(options: PollsOptions): Polls {
         });
         if (tasks.length > 0) {
           options.claimed();
-          if (lot.has(parked)) return parked.answer(tasks, []);
-          return await giveBack(parked.instance, heldOf(tasks));
+          if (lot.has(parked)) parked.answer(tasks, []);
+          else await giveBack(parked.instance, heldOf(tasks));
+          return true;
         }
-        if (seen === arrivals) return;
+        if (seen === arrivals) return false;
       }
     } catch (error) {
       log.error("claim failed", { why: chainOf(error) });
       parked.over = true;
+      return false;
     } finally {
       parked.busy = false;
       settleParked(parked);
@@ -159,11 +163,20 @@ export function createPolls(options: PollsOptions): Polls {
   }
 
   function wake(selectors: readonly string[]): void {
+    const claims: Promise<boolean>[] = [];
     for (const selector of selectors) {
       arrivals += 1;
       const parked = lot.pick(selector);
-      if (parked !== null) void claimFor(parked);
+      if (parked !== null) claims.push(claimFor(parked));
     }
+    if (selectors.length > 1 && claims.length > 0) void wakeRest(selectors, claims);
+  }
+
+  // Of several tasks that became ready at once, a poll may have taken another one than it was woken
+  // for: those that are left are offered again, until nobody takes any.
+  async function wakeRest(selectors: readonly string[], claims: readonly Promise<boolean>[]): Promise<void> {
+    const took = await Promise.all(claims);
+    if (took.includes(true)) wake([...new Set(selectors)]);
   }
 
   function freed(message: Freed): void {

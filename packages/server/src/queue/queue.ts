@@ -90,7 +90,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     clock,
     next: () => store.nextSweep(),
     sweep,
-    failed: (error) => log.error("sweep failed", { why: chainOf(error) }),
+    // After a pause of a good part of a lease, beats may wait in the sockets unread.
+    stillMsMax: leaseMs / 3,
+    stoodStill: () => {
+      store.forgive(leaseEnd()).catch(sweepFailed);
+    },
+    failed: sweepFailed,
   });
   const polls = createPolls({
     store,
@@ -173,7 +178,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     }
     if (held.length === 0) return { now: clock.now(), cancel: [], stale: [] };
     const renewed = await store.renew({
-      instance: worker?.instance ?? instance ?? "",
+      instance: worker?.instance ?? instance ?? null,
       held,
       leaseUntil: leaseEnd(),
     });
@@ -210,13 +215,17 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     const { promise, resolve } = Promise.withResolvers<Result | null>();
     const leave = readers.wait(id, resolve);
     const giveUp = (): void => resolve(null);
+    if (gone.aborted) giveUp();
     gone.addEventListener("abort", giveUp, { once: true });
     using _timer = clock.after(waitMs, giveUp);
-    // It may have ended between the first look and the moment this reader waits.
-    const result = (await store.result(id)) ?? (await promise);
-    leave();
-    gone.removeEventListener("abort", giveUp);
-    if (result !== null) return markRead(id, result);
+    try {
+      // It may have ended between the first look and the moment this reader waits.
+      const result = (await store.result(id)) ?? (await promise);
+      if (result !== null) return markRead(id, result);
+    } finally {
+      leave();
+      gone.removeEventListener("abort", giveUp);
+    }
     const latest = await store.get(id);
     return latest === null ? { kind: "unknown" } : { kind: "not-ready", task: latest };
   }
@@ -234,12 +243,14 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     polls.wake(readied);
   }
 
-  async function sweep(lateMs: number): Promise<void> {
-    // This process stood still for a good part of a lease: beats may wait in its sockets unread.
-    if (lateMs > leaseMs / 3) await store.forgive(leaseEnd());
+  async function sweep(): Promise<void> {
     const swept = await store.sweep(clock.monotonic(), clock.now());
     for (const result of swept.ended) ended(result, []);
     polls.wake(swept.readied);
+  }
+
+  function sweepFailed(error: unknown): void {
+    log.error("sweep failed", { why: chainOf(error) });
   }
 
   async function presences(): Promise<readonly Presence[]> {

@@ -4,11 +4,11 @@ import {
   submission,
   type Submission,
 } from "@openclaw-worker/protocol";
-import type { FastifyInstance } from "fastify";
-import { randomUUID } from "node:crypto";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { createHash, randomUUID } from "node:crypto";
 import { parse } from "../answer.ts";
 import type { AppParts } from "../app.ts";
-import { accept, withKey } from "./shape.ts";
+import { accept, keyOf, withKey } from "./shape.ts";
 
 type AgentKind = "claude-cli" | "codex-cli" | "gemini-cli";
 const routes: readonly (readonly [path: string, kind: AgentKind])[] = [
@@ -25,7 +25,7 @@ export function agentRoutes(app: FastifyInstance, { queue, store }: AppParts): v
       response: { 200: acceptedSchema },
     };
     app.post(path, { schema }, (request) =>
-      accept(queue, withKey(request, submissionOf(kind, parse(promptRequestSchema, request.body)))),
+      accept(queue, withKey(request, submissionOf(kind, request))),
     );
   }
 
@@ -50,7 +50,7 @@ export function agentRoutes(app: FastifyInstance, { queue, store }: AppParts): v
   }
 }
 
-function submissionOf(kind: AgentKind, body: ReturnType<typeof parsePrompt>): Submission {
+function submissionOf(kind: AgentKind, request: FastifyRequest): Submission {
   const {
     prompt,
     timeout,
@@ -67,10 +67,11 @@ function submissionOf(kind: AgentKind, body: ReturnType<typeof parsePrompt>): Su
     idempotencyKey,
     metadata,
     ...extras
-  } = body;
+  } = parse(promptRequestSchema, request.body);
+  const key = keyOf(request) ?? idempotencyKey;
   const common = {
     prompt,
-    sessionId: sessionId ?? randomUUID(),
+    sessionId: sessionId ?? (key === undefined ? randomUUID() : sessionOfKey(key)),
     model,
     cwd,
     callbackChannel,
@@ -89,4 +90,8 @@ function submissionOf(kind: AgentKind, body: ReturnType<typeof parsePrompt>): Su
   });
 }
 
-const parsePrompt = (body: unknown) => parse(promptRequestSchema, body);
+// Asked again with the same key it must be the same task, and so the same session.
+function sessionOfKey(key: string): string {
+  const hex = createHash("sha256").update(`session of ${key}`).digest("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,13 +1,25 @@
 // Answers that several routes give in the same shape.
 
-import { limits, parseTaskId, Problem, type Accepted, type Submission, type TaskId } from "@openclaw-worker/protocol";
+import {
+  limits,
+  parseTaskId,
+  Problem,
+  specSchema,
+  type Accepted,
+  type Submission,
+  type TaskId,
+} from "@openclaw-worker/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { parse } from "../answer.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { TaskRecord } from "../store/store.ts";
 
 /** Puts a submission into the queue and says so in the guide's words. */
 export async function accept(queue: Queue, submission: Submission): Promise<Accepted> {
-  const receipt = await queue.submit(submission);
+  // The guide's routes let through what no worker could be handed: a queue that cannot hand out its
+  // first task stands still.
+  const spec = parse(specSchema, submission.spec);
+  const receipt = await queue.submit({ ...submission, spec });
   const where = submission.worker === undefined ? "worker" : `worker ${submission.worker}`;
   return {
     taskId: receipt.id,
@@ -21,12 +33,17 @@ export async function accept(queue: Queue, submission: Submission): Promise<Acce
   };
 }
 
-/** The idempotency key of a request: the header wins over the field. */
+/** The submission with the idempotency key of its request: the header wins over the field. */
 export function withKey(request: FastifyRequest, submission: Submission): Submission {
+  return { ...submission, idempotencyKey: keyOf(request) ?? submission.idempotencyKey };
+}
+
+/** The idempotency key in the request's header. */
+export function keyOf(request: FastifyRequest): string | undefined {
   const header = request.headers["idempotency-key"];
-  if (typeof header !== "string" || header === "") return submission;
+  if (typeof header !== "string" || header === "") return undefined;
   if (header.length > 200) throw new Problem("invalid-request", { line: "Idempotency-Key: at most 200 characters" });
-  return { ...submission, idempotencyKey: header };
+  return header;
 }
 
 /** @throws Problem task-not-found when the text is no task id at all */
@@ -45,7 +62,9 @@ export function millisecondsOf(value: unknown, max: number = limits.readWaitMsMa
 /** Aborted when the other end hangs up before the answer was sent. */
 export function hangUpOf(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  reply.raw.once("close", () => {
+  // A response that stands behind another one has no socket yet and would never hear of its end.
+  const line = reply.raw.socket === null ? reply.request.raw.socket : reply.raw;
+  line.once("close", () => {
     if (!reply.raw.writableFinished) controller.abort(new Error("the other end hung up"));
   });
   return controller.signal;

@@ -125,12 +125,13 @@ async function sendWaited(reply: FastifyReply, reading: Promise<Waited>, { clock
       reply.hijack();
       reply.raw.writeHead(200, { "content-type": "application/json; charset=utf-8" });
     }
-    reply.raw.write(" ");
+    if (!reply.raw.destroyed) reply.raw.write(" ");
   });
   try {
     const waited = await reading;
     if (!streaming) return reply.send(bodyOf(waited));
-    reply.raw.end(JSON.stringify(bodyOf(waited)));
+    // A reader that hung up meanwhile is told nothing more.
+    if (!reply.raw.destroyed) reply.raw.end(JSON.stringify(bodyOf(waited)));
     return reply;
   } catch (error) {
     if (!streaming) throw error;

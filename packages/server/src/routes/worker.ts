@@ -24,7 +24,11 @@ import type { AppParts } from "../app.ts";
 import { nameOrAnonymous } from "../config.ts";
 import { hangUpOf, millisecondsOf } from "./shape.ts";
 
-const oldPollSchema = z.object({ wait: z.unknown().optional(), workerId: z.unknown().optional() });
+const oldPollSchema = z.object({
+  wait: z.unknown().optional(),
+  workerId: z.unknown().optional(),
+  capacity: z.unknown().optional(),
+});
 const successSchema = z.object({ success: z.literal(true) });
 const success = { success: true } as const;
 
@@ -39,8 +43,13 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
       },
     },
     async (request, reply) => {
-      const query = pollQuerySchema.safeParse(request.query);
-      return query.success ? poll(query.data, reply) : oldPoll(request, reply);
+      // Behind another response on its connection a poll cannot be told from one that hung up: it is
+      // answered at once, with nothing.
+      const isQueued = reply.raw.socket === null;
+      const { capacity } = oldPollSchema.parse(request.query);
+      if (capacity === undefined) return oldPoll(request, isQueued, reply);
+      const query = parse(pollQuerySchema, request.query);
+      return poll(isQueued ? { ...query, capacity: 0, wait: 0 } : query, reply);
     },
   );
 
@@ -57,7 +66,9 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
     });
   }
 
-  async function oldPoll(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async function oldPoll(request: FastifyRequest, isQueued: boolean, reply: FastifyReply): Promise<FastifyReply> {
+    reply.type("application/json; charset=utf-8");
+    if (isQueued) return reply.send("null");
     const { wait, workerId } = oldPollSchema.parse(request.query);
     const holdMs = wait === undefined ? limits.pollHoldMsDefault : millisecondsOf(wait, limits.pollHoldMsMax);
     const answer = await queue.poll({
@@ -71,7 +82,7 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
     });
     const task = answer.tasks[0];
     const body = task === undefined ? null : toWireTask(task);
-    return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
+    return reply.send(JSON.stringify(body));
   }
 
   app.post(
@@ -118,7 +129,7 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
       schema: { summary: "Report how a task ended.", body: settleSchema, response: { 200: successSchema } },
     },
     async (request) => {
-      const message = parse(lenient(settleSchema), request.body);
+      const message = parse(settleSchema, lenient(request.body));
       const taskId = parseTaskId(message.taskId);
       // Unknown ids are success without a trace: old workers never look, and never try again.
       if (taskId === null) return success;
@@ -156,15 +167,27 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
   );
 }
 
-// Old workers leave fields out or send null for them; a report with an odd field is still a report.
-function lenient(schema: typeof settleSchema) {
-  return z.preprocess((body) => {
-    if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
-    if (!("taskId" in body) || body.taskId === null || body.taskId === "") {
-      throw new Problem("invalid-request", { line: "taskId is required" });
-    }
-    return Object.fromEntries(
-      Object.entries(body).filter(([key, value]) => value !== null || key === "error"),
-    );
-  }, schema);
+// Old workers leave fields out, send null for them, or put an error's name where the exit code
+// belongs; they never send a result twice. So an odd field is mended or left out, and the result is
+// kept. Our own worker's message (it has a fence) is taken as it is or refused.
+function lenient(body: unknown): unknown {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return body;
+  if (!("taskId" in body) || body.taskId === null || body.taskId === "") {
+    throw new Problem("invalid-request", { line: "taskId is required" });
+  }
+  const given = Object.entries(body).filter(([, value]) => value !== null);
+  if ("fence" in body) return Object.fromEntries(given);
+  const mended = given.map(([key, value]) => [key, texts.has(key) ? textOf(value) : value] as const);
+  return Object.fromEntries(mended.filter(([key, value]) => key === "taskId" || fits(key, value)));
+}
+
+const texts: ReadonlySet<string> = new Set(["stdout", "stderr", "error"]);
+const settleFields: ReadonlyMap<string, z.ZodType> = new Map(Object.entries(settleSchema.shape));
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function fits(key: string, value: unknown): boolean {
+  return settleFields.get(key)?.safeParse(value).success === true;
 }

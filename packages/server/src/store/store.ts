@@ -1,5 +1,6 @@
 // What the queue asks of a store: atomic verbs without opinions. Every engine passes the contract
-// suite in test/store. A verb's promise resolves when its change is on disk (fsync), never before.
+// suite in test/store. A verb's promise resolves when its change is on disk (fsync), never before; it
+// rejects with Problem store-unavailable when it could not be written, `stopping` after the end.
 //
 // Times are handed in, in milliseconds: leases run by the queue's steady clock (`now`, `leaseUntil`),
 // which a jump of the wall clock does not move; everything else is wall time (`at`, `deliverBy`).
@@ -94,7 +95,8 @@ export interface ClaimRequest {
 export type Readied = readonly string[];
 
 export interface RenewRequest {
-  readonly instance: string;
+  /** Null from a worker that names no instance: then the fence alone says whose a task is. */
+  readonly instance: string | null;
   readonly held: readonly Held[];
   readonly leaseUntil: number;
 }

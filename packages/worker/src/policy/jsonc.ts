@@ -15,7 +15,8 @@ export type JsonNode = Placed &
   (
     | { readonly kind: "object"; readonly members: readonly JsonMember[] }
     | { readonly kind: "array"; readonly items: readonly JsonNode[] }
-    | { readonly kind: "string"; readonly text: string }
+    /** `raw` is the text as it stands in the file, quotes included. */
+    | { readonly kind: "string"; readonly text: string; readonly raw: string }
     | { readonly kind: "other"; readonly value: number | boolean | null }
   );
 
@@ -40,6 +41,18 @@ const blank = /(?:[ \t\r\n]|\/\/[^\n]*|\/\*[^]*?\*\/)+/y;
 const stringToken = /"(?:[^"\\]|\\[^])*"/y;
 const wordToken = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
+/** Where the character at `offset` of a string's text stands in the file. */
+export function positionIn(
+  node: Extract<JsonNode, { readonly kind: "string" }>,
+  offset: number,
+): Position {
+  // A text in JSON never spans lines; an escape is longer in the file than in the text.
+  const units = node.raw.slice(1, -1).matchAll(/\\u[0-9a-fA-F]{4}|\\[^]|[^\\]/g);
+  let column = node.at.column + 1;
+  for (const [unit] of [...units].slice(0, offset)) column += unit.length;
+  return { line: node.at.line, column };
+}
+
 /** @throws JsonProblem with line and column, both from 1 */
 export function parseJsonc(text: string): JsonNode {
   const reader = new Reader(text.replace(/^\uFEFF/, ""));
@@ -50,10 +63,13 @@ export function parseJsonc(text: string): JsonNode {
 
 class Reader {
   readonly #text: string;
+  /** Index of the first character of each line. */
+  readonly #lines: readonly number[];
   #index = 0;
 
   constructor(text: string) {
     this.#text = text;
+    this.#lines = [0, ...text.matchAll(/\n/g).map(({ index }) => index + 1)];
   }
 
   value(depth: number): JsonNode {
@@ -63,7 +79,11 @@ class Reader {
     if (this.#take("{")) return { kind: "object", at, members: this.#members(depth) };
     if (this.#take("["))
       return { kind: "array", at, items: this.#list("]", () => this.value(depth + 1)) };
-    if (this.#peek() === '"') return { kind: "string", at, text: this.#string() };
+    if (this.#peek() === '"') {
+      const from = this.#index;
+      const text = this.#string();
+      return { kind: "string", at, text, raw: this.#text.slice(from, this.#index) };
+    }
     const word = this.#match(wordToken);
     if (word === null || word === "")
       throw new JsonProblem(at, `expected a value, found ${this.#found()}`);
@@ -148,7 +168,12 @@ class Reader {
   }
 
   #position(): Position {
-    const lines = this.#text.slice(0, this.#index).split("\n");
-    return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
+    let [low, high] = [0, this.#lines.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.#lines[middle] ?? 0) <= this.#index) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: this.#index - (this.#lines[low] ?? 0) + 1 };
   }
 }

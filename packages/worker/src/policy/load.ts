@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import { messageOf } from "@openclaw-worker/base";
 import { canonicalJson } from "@openclaw-worker/protocol";
+import { hasCode } from "../errno.ts";
 import { JsonProblem, parseJsonc, type JsonNode } from "./jsonc.ts";
-import { checkRoot, hasCode, type Root, type Surroundings } from "./roots.ts";
+import { checkRoot, type Root, type Surroundings } from "./roots.ts";
 
 export type PolicyDefault = "cage" | "ask" | "deny";
 

@@ -4,6 +4,7 @@
 import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { messageOf } from "@openclaw-worker/base";
+import { hasCode } from "../errno.ts";
 import { expandHome, isWithin } from "./paths.ts";
 
 export interface Root {
@@ -119,8 +120,4 @@ export function rootProblem(real: string, around: Surroundings): string | null {
 
 function touches(real: string, folder: string): boolean {
   return isWithin(real, folder) || isWithin(folder, real);
-}
-
-export function hasCode(thrown: unknown, code: string): boolean {
-  return thrown instanceof Error && "code" in thrown && thrown.code === code;
 }

@@ -1,18 +1,22 @@
 // What the library throws, as a report. A file that is not there, or may not be touched, is an
 // answer (`done`, exit code 1, the system's name for it); a way out of the roots is `refused`.
 
-import { FsSafeError, root } from "@openclaw/fs-safe";
 import { messageOf } from "@openclaw-worker/base";
 import { reportOf, type Report } from "@openclaw-worker/protocol";
 import type { Spot } from "./spot.ts";
 
+export interface FileFailure {
+  readonly error: unknown;
+  readonly spot: Spot;
+  readonly fileBytes: number;
+  /** What is at the spot; asked only where the library says merely that it is the wrong thing. */
+  readonly kindAt: () => Promise<"file" | "folder" | "other">;
+}
+
 /** The report for an error that came of touching the path of `spot`. */
-export async function fileErrorReport(
-  error: unknown,
-  spot: Spot,
-  fileBytes: number,
-): Promise<Report> {
-  if (!(error instanceof FsSafeError)) {
+export async function fileErrorReport(failure: FileFailure): Promise<Report> {
+  const { error, spot, fileBytes } = failure;
+  if (!isSafeError(error)) {
     const code = systemCode(error);
     if (code === null) return reportOf("failed", messageOf(error));
     return notDone(systemSentence(code, spot.path));
@@ -23,7 +27,7 @@ export async function fileErrorReport(
     case "not-found":
       return notDone(systemSentence("ENOENT", spot.path));
     case "not-file":
-      return notDone(await wrongKind(spot));
+      return notDone(wrongKind(await failure.kindAt(), spot));
     case "too-large":
       return reportOf(
         "failed",
@@ -40,11 +44,6 @@ export async function fileErrorReport(
     default:
       return reportOf("failed", `${spot.path}: ${error.message}`);
   }
-}
-
-/** Whether the error says that there is no such file. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof FsSafeError && error.code === "not-found";
 }
 
 const sentences: Readonly<Record<string, string>> = {
@@ -64,12 +63,16 @@ function systemSentence(code: string, path: string): string {
   return `${code}: ${sentences[code] ?? "the system refused"}: ${path}`;
 }
 
-async function wrongKind(spot: Spot): Promise<string> {
-  const opened = await root(spot.root, { symlinks: "follow-within-root" });
-  const stat = await opened.stat(spot.below).catch(() => null);
-  if (stat?.isDirectory) return systemSentence("EISDIR", spot.path);
-  if (stat?.isFile) return systemSentence("ENOTDIR", spot.path);
+function wrongKind(kind: "file" | "folder" | "other", spot: Spot): string {
+  if (kind === "folder") return systemSentence("EISDIR", spot.path);
+  if (kind === "file") return systemSentence("ENOTDIR", spot.path);
   return `${spot.path} is neither a file nor a folder`;
+}
+
+/** The library's errors by their shape: only files.ts touches the library. */
+function isSafeError(error: unknown): error is Error & { readonly code: string } {
+  if (!(error instanceof Error) || error.name !== "FsSafeError") return false;
+  return "code" in error && typeof error.code === "string";
 }
 
 function systemCode(error: unknown): string | null {

@@ -7,7 +7,7 @@ import { reportOf, type Report } from "@openclaw-worker/protocol";
 import type { Cage, Placed } from "../job.ts";
 import { encodeBytes } from "../output/encode.ts";
 import { editText } from "./edit.ts";
-import { fileErrorReport, isMissing } from "./file-error.ts";
+import { fileErrorReport } from "./file-error.ts";
 import { cutReport, type RunLimit } from "./limit.ts";
 import { guardedName, placeIn, type Spot } from "./spot.ts";
 
@@ -98,7 +98,8 @@ async function within(
     return await abortable(work, signal);
   } catch (error) {
     if (limit.cut !== null) return cutReport(limit.cut, limit.timeoutMs, 0);
-    return await fileErrorReport(error, spot, limits.fileBytes);
+    const { fileBytes } = limits;
+    return await fileErrorReport({ error, spot, fileBytes, kindAt: () => kindAt(spot) });
   }
 }
 
@@ -128,7 +129,7 @@ async function edit(
   if (refusal !== null) return refusal;
   const { root, spot } = opened;
   const before = await root.read(spot.below).catch((error: unknown) => {
-    if (isMissing(error)) return null;
+    if (error instanceof FsSafeError && error.code === "not-found") return null;
     throw error;
   });
   if (before === null) return notDone("File not found");
@@ -194,6 +195,13 @@ function typeOf(entry: {
   if (entry.isSymbolicLink) return "link";
   if (entry.isDirectory) return "folder";
   return entry.isFile ? "file" : "other";
+}
+
+async function kindAt(spot: Spot): Promise<"file" | "folder" | "other"> {
+  const opened = await root(spot.root, { symlinks: "follow-within-root" });
+  const stat = await opened.stat(spot.below).catch(() => null);
+  if (stat?.isDirectory) return "folder";
+  return stat?.isFile ? "file" : "other";
 }
 
 /** Two edits of one file in this worker come one after another, so none is lost. */

@@ -2,8 +2,8 @@ import { messageOf, never } from "@openclaw-worker/base";
 import { reportOf, type Report } from "@openclaw-worker/protocol";
 import type { Job } from "../job.ts";
 import { startLimit, type RunLimit } from "./limit.ts";
-import { runProcess } from "./process.ts";
-import type { Tools } from "./runner.ts";
+import { runProcess } from "./program.ts";
+import type { Tools } from "./tools.ts";
 
 /** Runs a job of any kind to its end. Never throws. */
 export async function runJob(tools: Tools, job: Job): Promise<Report> {

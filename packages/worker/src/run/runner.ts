@@ -5,27 +5,19 @@ import { limits as shared, type Report } from "@openclaw-worker/protocol";
 import type { LoginEnvironment } from "../environment.ts";
 import type { Cage, Job } from "../job.ts";
 import { openBlueprints } from "../sandbox/blueprint.ts";
-import { openPipeFolder } from "../sandbox/folders.ts";
+import { openStreamFolder } from "../sandbox/folders.ts";
 import { openPool, type Pool } from "../sandbox/pool.ts";
 import { selfTest } from "../sandbox/selftest.ts";
 import { CageUnavailable } from "../sandbox/unavailable.ts";
-import { openFiles, type Files } from "./files.ts";
+import { openFiles } from "./files.ts";
 import { runJob } from "./run.ts";
+import type { RunLimits, Tools } from "./tools.ts";
 
-export { CageUnavailable };
+export { CageUnavailable, type RunLimits };
 
 export interface Runner extends AsyncDisposable {
   /** Runs one job to its end. Never throws: every ending is a Report with `outcome`, `startedAt`, `durationMs`. */
   run(job: Job): Promise<Report>;
-}
-
-export interface RunLimits {
-  /** Head and tail of both output streams that are kept, together. */
-  readonly outputKeptBytes: number;
-  /** A task that prints more is ended. */
-  readonly outputKillBytes: number;
-  /** Largest file that a file task reads or writes. */
-  readonly fileBytes: number;
 }
 
 export interface RunnerOptions {
@@ -46,14 +38,6 @@ export interface RunnerOptions {
   readonly limits?: RunLimits;
 }
 
-/** What a job needs to run. */
-export interface Tools {
-  readonly clock: Clock;
-  readonly limits: RunLimits;
-  readonly pool: Pool;
-  readonly files: Files;
-}
-
 /**
  * Self-tests the cage first. Throws CageUnavailable {message, remedy} when anything is not in
  * force (fail closed). Disposing of the runner ends the cages that wait; end the jobs before.
@@ -63,10 +47,10 @@ export async function openRunner(options: RunnerOptions): Promise<Runner> {
   const hidden = [stateDir, ...options.hidden];
   const blueprints = openBlueprints({ clock, log, environment, home, hidden });
   await using opening = new AsyncDisposableStack();
-  const pipes = opening.use(openPipeFolder(stateDir, clock));
-  const pool = opening.use(openPool({ clock, log, blueprints, pipes, cage, warm: options.warm }));
+  const streams = opening.use(openStreamFolder(stateDir, clock));
+  const pool = opening.use(openPool({ clock, log, blueprints, streams, cage, warm: options.warm }));
   const take: Pool["take"] = (wanted, signal) => pool.take(wanted, signal);
-  await asUnavailable(selfTest({ clock, cage, home, stateDir, secretFolder: pipes.path, take }));
+  await asUnavailable(selfTest({ clock, cage, home, stateDir, secretFolder: streams.path, take }));
   await pool.filled();
   const limits = options.limits ?? shared;
   const tools: Tools = { clock, limits, pool, files: openFiles(limits) };

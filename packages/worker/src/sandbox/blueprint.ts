@@ -5,7 +5,6 @@
 import { fileURLToPath } from "node:url";
 import { arch, platform, release } from "node:os";
 import type { Clock, Log } from "@openclaw-worker/base";
-import type { LoginEnvironment } from "../environment.ts";
 import type { Cage } from "../job.ts";
 import { findTool, kindOf, namesIn, realPathOf } from "./folders.ts";
 import { findGuarded } from "./guarded.ts";
@@ -15,13 +14,13 @@ import { profileOf, type CageTools, type Surroundings } from "./profile.ts";
 import { firstStage } from "./script.ts";
 import { effectiveUserId } from "./spawn.ts";
 import { aptRemedy, CageUnavailable } from "./unavailable.ts";
-import { cageVariables } from "./variables.ts";
+import { cageVariables, type CageEnvironment } from "./variables.ts";
 import { wrap } from "./wrap.ts";
 
 export interface BlueprintOptions {
   readonly clock: Clock;
   readonly log: Log;
-  readonly environment: LoginEnvironment;
+  readonly environment: CageEnvironment;
   readonly home: string;
   readonly hidden: readonly string[];
 }

@@ -8,8 +8,8 @@
 // to begin in is not there. What is said later is not heard: a task cannot speak for the cage.
 
 import type { Readable } from "node:stream";
-import { abortable, type Clock } from "@openclaw-worker/base";
-import type { PipeFolder } from "./folders.ts";
+import type { Clock } from "@openclaw-worker/base";
+import type { StreamFolder } from "./streams.ts";
 import { buildMs, launcherEnv } from "./launcher.ts";
 import { messageOf } from "./script.ts";
 import { spawnCaged, type CagedProcess } from "./spawn.ts";
@@ -31,7 +31,7 @@ export interface LiveCage {
 
 export interface CageStart {
   readonly clock: Clock;
-  readonly pipes: PipeFolder;
+  readonly streams: StreamFolder;
   /** From `wrap`. */
   readonly argv: readonly string[];
   readonly signal: AbortSignal;
@@ -40,19 +40,26 @@ export interface CageStart {
 /** Builds a cage and waits until it waits. Throws CageUnavailable, or the signal's reason. */
 export async function startCage(start: CageStart): Promise<LiveCage> {
   start.signal.throwIfAborted();
-  const pipes = await start.pipes.open();
-  const child = spawnCaged(start.argv, launcherEnv, pipes);
+  const streams = await start.streams.open();
+  const child = spawnCaged(start.argv, launcherEnv, streams);
   const words = listen(child);
-  using _limit = start.clock.after(buildMs, child.kill);
-  try {
-    const ready = await abortable(words.next(), start.signal);
-    if (ready === "r") return liveCage(child, words);
-  } catch (error) {
-    discard(child);
-    throw error;
+  const limit = start.clock.after(buildMs, child.kill);
+  void child.exited.then(limit.cancel);
+  const stop = (): void => child.hangUp();
+  start.signal.addEventListener("abort", stop, { once: true });
+  if (start.signal.aborted) stop();
+  const ready = await words.next();
+  start.signal.removeEventListener("abort", stop);
+  if (ready === "r" && !start.signal.aborted) {
+    limit.cancel();
+    return liveCage(child, words);
   }
-  child.kill();
+  child.hangUp();
   await child.exited;
+  if (start.signal.aborted) {
+    discard(child);
+    throw start.signal.reason;
+  }
   const printed = (await textOf(child.stderr)).trim();
   discard(child);
   throw new CageUnavailable(
@@ -67,8 +74,9 @@ function liveCage(child: CagedProcess, words: Words): LiveCage {
     stderr: child.stderr,
     exited: child.exited,
     async handOver(script, stdin) {
+      if (stdin === undefined) child.input.close();
+      else await child.input.give(stdin);
       child.control.end(messageOf(script));
-      child.stdin.end(stdin ?? "");
       const word = await words.next();
       if (word === "s") return "started";
       return word === "c" ? "no-folder" : "broken";
@@ -103,8 +111,9 @@ function listen(child: CagedProcess): Words {
     ended = true;
     serve();
   };
+  // Not the exit: a task may have ended before its first word was read.
+  child.control.once("end", end);
   child.control.once("close", end);
-  void child.exited.then(end);
   return {
     next: () =>
       new Promise((resolve) => {

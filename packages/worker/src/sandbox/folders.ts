@@ -1,4 +1,4 @@
-// What the cage needs of the disk: a folder of its own for pipes, and looks at folders.
+// What the cage needs of the disk: a folder of its own for streams, and looks at folders.
 
 import {
   closeSync,
@@ -8,43 +8,30 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   rmSync,
   statSync,
   unlinkSync,
+  writeFile,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@openclaw-worker/base";
 import { launcherEnv, toolFolders } from "./launcher.ts";
-import { runOnce } from "./spawn.ts";
+import { killAll, runOnce } from "./spawn.ts";
+import type { StreamEnds, StreamFolder, TaskInput, TaskStreams } from "./streams.ts";
 
-/** The two ends of one pipe: ours and the child's. */
-export interface PipeEnds {
-  readonly ownFd: number;
-  readonly childFd: number;
-}
-
-export interface FifoTriple {
-  readonly stdin: PipeEnds;
-  readonly stdout: PipeEnds;
-  readonly stderr: PipeEnds;
-  closeChildSide(): void;
-}
-
-/** A private folder in the worker's state, for pipes that are opened and unlinked at once. */
-export interface PipeFolder extends Disposable {
-  readonly path: string;
-  /** Three new pipes. Makes names in batches, because each batch costs a process. */
-  open(): Promise<FifoTriple>;
-}
-
-const pipesPerBatch = 48;
+const fifosPerBatch = 32;
 const folderPrefix = "cage-";
 
-/** Makes the folder below `stateDir` and removes those of workers that were killed. */
-export function openPipeFolder(stateDir: string, clock: Clock): PipeFolder {
+/**
+ * Makes the folder below `stateDir`, and clears away what workers that were killed left there and
+ * what they left running. One worker at a time has a state folder.
+ */
+export function openStreamFolder(stateDir: string, clock: Clock): StreamFolder {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  killAll(leftRunning(join(stateDir, folderPrefix)));
   for (const name of readdirSync(stateDir)) {
     if (name.startsWith(folderPrefix)) rmSync(join(stateDir, name), { recursive: true, force: true });
   }
@@ -54,7 +41,7 @@ export function openPipeFolder(stateDir: string, clock: Clock): PipeFolder {
   let filling: Promise<void> | null = null;
   const fill = async (): Promise<void> => {
     batches += 1;
-    const names = Array.from({ length: pipesPerBatch }, (_, at) => join(path, `${batches}-${at}`));
+    const names = Array.from({ length: fifosPerBatch }, (_, at) => join(path, `${batches}-${at}`));
     const mkfifo = findTool("mkfifo") ?? "/usr/bin/mkfifo";
     const made = await runOnce({
       argv: [mkfifo, "-m", "600", "--", ...names],
@@ -70,43 +57,71 @@ export function openPipeFolder(stateDir: string, clock: Clock): PipeFolder {
   return {
     path,
     async open() {
-      while (spare.length < 3) await (filling ??= fill().finally(() => (filling = null)));
-      const [stdin = "", stdout = "", stderr = "", ...rest] = spare;
+      while (spare.length < 2) await (filling ??= fill().finally(() => (filling = null)));
+      const [stdout = "", stderr = "", ...rest] = spare;
       spare = rest;
-      return openTriple(openIn(stdin), openOut(stdout), openOut(stderr));
+      return openStreams(openInput(`${stdout}-in`), openOutput(stdout), openOutput(stderr));
     },
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
   };
 }
 
-function openTriple(stdin: PipeEnds, stdout: PipeEnds, stderr: PipeEnds): FifoTriple {
+/** Processes whose standard input is one of ours: a cage that was being built, for nobody now. */
+function leftRunning(prefix: string): readonly number[] {
+  const isOurs = (pid: string): boolean => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/0`).startsWith(prefix);
+    } catch {
+      // Another user's process, or one that has ended.
+      return false;
+    }
+  };
+  return namesIn("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name)).map(Number);
+}
+
+function openStreams(input: TaskInput, stdout: StreamEnds, stderr: StreamEnds): TaskStreams {
   return {
-    stdin,
+    input,
     stdout,
     stderr,
     closeChildSide() {
-      for (const ends of [stdin, stdout, stderr]) closeSync(ends.childFd);
+      for (const fd of [input.childFd, stdout.childFd, stderr.childFd]) closeSync(fd);
     },
   };
 }
 
 /** A pipe that the child writes. Our end first: a FIFO's writer waits until it has a reader. */
-function openOut(path: string): PipeEnds {
+function openOutput(path: string): StreamEnds {
   const ownFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const childFd = openSync(path, constants.O_WRONLY);
   unlinkSync(path);
   return { ownFd, childFd };
 }
 
-/** A pipe that the child reads. */
-function openIn(path: string): PipeEnds {
-  // Both ways for a moment, so that neither end waits for the other.
-  const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+function openInput(path: string): TaskInput {
+  const ownFd = openSync(path, "wx", 0o600);
   const childFd = openSync(path, constants.O_RDONLY);
-  const ownFd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  closeSync(both);
   unlinkSync(path);
-  return { ownFd, childFd };
+  let open = true;
+  const close = (): void => {
+    if (open) closeSync(ownFd);
+    open = false;
+  };
+  return {
+    childFd,
+    close,
+    give: (text) =>
+      new Promise((resolve, reject) => {
+        // The descriptor is this write's own from here: closing it meanwhile would hand its number
+        // to somebody else's file.
+        open = false;
+        writeFile(ownFd, text, (error) => {
+          closeSync(ownFd);
+          if (error === null) resolve();
+          else reject(error);
+        });
+      }),
+  };
 }
 
 /** The absolute path of a tool of the launch, or null when it is not installed. */

@@ -1,18 +1,22 @@
-// Cages that wait, so that a task pays for a hand-over and not for a cage. Each is used once. The
-// pool fills up again a moment after a task has ended, or has run for a while: starting a process
-// holds this one up for some milliseconds, and the task's report goes first.
+// Cages that wait, so that a task pays for a hand-over and not for a cage. Each is used once.
+//
+// A task that finds no waiting cage waits in line for the next one that is built. The pool fills
+// up again a moment after a task has ended, or has run for a while: starting a process holds this
+// one up for some milliseconds, and the task's report goes first. Only when the last waiting cage
+// was taken is the next one begun at once, because then tasks come faster than that.
 
+import { availableParallelism } from "node:os";
 import { messageOf, type Clock, type Log, type Timer } from "@openclaw-worker/base";
 import type { Cage } from "../job.ts";
 import type { Blueprints } from "./blueprint.ts";
 import { discard, startCage, type LiveCage } from "./cage.ts";
-import type { PipeFolder } from "./folders.ts";
+import type { StreamFolder } from "./streams.ts";
 
 export interface PoolOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly blueprints: Blueprints;
-  readonly pipes: PipeFolder;
+  readonly streams: StreamFolder;
   /** The cage that warm ones are kept of. */
   readonly cage: Cage;
   /** How many; 0 keeps none. */
@@ -20,7 +24,10 @@ export interface PoolOptions {
 }
 
 export interface Pool extends AsyncDisposable {
-  /** A cage that waits: a warm one when there is one that is still right, else a new one. */
+  /**
+   * A cage that waits: a warm one when there is one that is still right, else a new one. Rejects
+   * with CageUnavailable, or with the signal's reason.
+   */
   take(cage: Cage, signal: AbortSignal): Promise<LiveCage>;
   /** A task has ended: soon is the time to fill up. */
   refill(): void;
@@ -33,6 +40,11 @@ export interface Pool extends AsyncDisposable {
 interface Waiting {
   readonly cage: LiveCage;
   readonly state: string;
+}
+
+interface Taker {
+  readonly resolve: (cage: LiveCage) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
 /** A long task does not keep the pool empty… */
@@ -48,8 +60,10 @@ class WarmPool implements Pool {
   readonly #options: PoolOptions;
   readonly #closing = new AbortController();
   readonly #key: string;
+  readonly #buildersMax = Math.max(2, availableParallelism());
+  readonly #builders = new Set<Promise<void>>();
   #waiting: Waiting[] = [];
-  #filling: Promise<void> | null = null;
+  #takers: Taker[] = [];
   #later: Timer | null = null;
 
   constructor(options: PoolOptions) {
@@ -58,15 +72,18 @@ class WarmPool implements Pool {
   }
 
   async take(cage: Cage, signal: AbortSignal): Promise<LiveCage> {
-    const warm = this.#takeWarm(cage);
-    if (warm !== null) return warm;
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    const argv = await this.#options.blueprints.argvFor(cage, either);
-    return await startCage({ ...this.#options, argv, signal: either });
+    either.throwIfAborted();
+    if (JSON.stringify(cage) !== this.#key) {
+      const argv = await this.#options.blueprints.argvFor(cage, either);
+      return await startCage({ ...this.#options, argv, signal: either });
+    }
+    const warm = this.#takeWarm();
+    return warm ?? (await this.#takeNext(either));
   }
 
   refill(): void {
-    this.#refillIn(reportMs);
+    this.#fillIn(reportMs);
   }
 
   size(): number {
@@ -74,8 +91,11 @@ class WarmPool implements Pool {
   }
 
   async filled(): Promise<void> {
-    this.#refillNow();
-    await this.#filling;
+    for (let before = -1; before < this.size() && this.size() < this.#options.warm; ) {
+      before = this.size();
+      this.#fill();
+      await Promise.all(this.#builders);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -84,56 +104,103 @@ class WarmPool implements Pool {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { cage } of waiting) discard(cage);
-    await this.#filling;
+    await Promise.all(this.#builders);
     await Promise.all(waiting.map(({ cage }) => cage.exited));
   }
 
-  #takeWarm(cage: Cage): LiveCage | null {
-    if (JSON.stringify(cage) !== this.#key) return null;
-    const state = this.#options.blueprints.stateOf(cage);
-    this.#refillIn(refillMs);
+  #takeWarm(): LiveCage | null {
+    if (this.#waiting.length === 0) return null;
+    const state = this.#options.blueprints.stateOf(this.#options.cage);
     for (;;) {
       const next = this.#waiting.shift();
       if (next === undefined) return null;
-      if (next.state === state) return next.cage;
-      // The disk has changed since: this cage shows or guards the wrong things.
-      discard(next.cage);
+      // The disk has changed since: that cage shows or guards the wrong things.
+      if (next.state !== state) discard(next.cage);
+      else {
+        // With a pool of one every taken cage is the last; it says nothing of the pace.
+        if (this.#waiting.length > 0 || this.#options.warm <= 1) this.#fillIn(refillMs);
+        else this.#fill();
+        return next.cage;
+      }
     }
   }
 
-  #refillIn(delayMs: number): void {
-    this.#later?.cancel();
-    this.#later = this.#options.clock.after(delayMs, () => this.#refillNow());
-  }
-
-  #refillNow(): void {
-    this.#later?.cancel();
-    this.#later = null;
-    if (this.#closing.signal.aborted || this.#filling !== null) return;
-    this.#filling = this.#fill().finally(() => {
-      this.#filling = null;
+  #takeNext(signal: AbortSignal): Promise<LiveCage> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        this.#takers = this.#takers.filter((other) => other !== taker);
+        reject(signal.reason);
+      };
+      const leave = (): void => signal.removeEventListener("abort", stop);
+      const taker: Taker = {
+        resolve(cage) {
+          leave();
+          resolve(cage);
+        },
+        reject(reason) {
+          leave();
+          reject(reason);
+        },
+      };
+      signal.addEventListener("abort", stop, { once: true });
+      this.#takers.push(taker);
+      this.#build(this.#takers.length);
     });
   }
 
-  async #fill(): Promise<void> {
-    const { blueprints, cage, log, warm } = this.#options;
-    const { signal } = this.#closing;
-    while (this.#waiting.length < warm && !signal.aborted) {
-      try {
-        const state = blueprints.stateOf(cage);
-        const argv = await blueprints.argvFor(cage, signal);
-        const live = await startCage({ ...this.#options, argv, signal });
-        if (signal.aborted) return discard(live);
-        const waiting = { cage: live, state };
-        this.#waiting.push(waiting);
-        void live.exited.then(() => {
-          this.#waiting = this.#waiting.filter((other) => other !== waiting);
-        });
-      } catch (error) {
-        // Not tried again until the next task, which builds its own cage and tells its reason.
-        if (!signal.aborted) log.warn("no cage could be kept ready", { reason: messageOf(error) });
-        return;
-      }
+  #fillIn(delayMs: number): void {
+    if (this.#closing.signal.aborted) return;
+    this.#later?.cancel();
+    this.#later = this.#options.clock.after(delayMs, () => this.#fill());
+  }
+
+  #fill(): void {
+    this.#later?.cancel();
+    this.#later = null;
+    this.#build(this.#takers.length + this.#options.warm - this.#waiting.length);
+  }
+
+  /** Sees to it that `wanted` cages are being built, as far as the machine has room. */
+  #build(wanted: number): void {
+    if (this.#closing.signal.aborted) return;
+    while (this.#builders.size < Math.min(wanted, this.#buildersMax)) {
+      const builder = this.#buildOne().then((built) => {
+        this.#builders.delete(builder);
+        // After a failure nothing is tried until the next task, which is told the reason.
+        this.#build(this.#takers.length);
+        if (built) this.#fillIn(reportMs);
+      });
+      this.#builders.add(builder);
     }
+  }
+
+  async #buildOne(): Promise<boolean> {
+    const { blueprints, cage, log } = this.#options;
+    const { signal } = this.#closing;
+    try {
+      const state = blueprints.stateOf(cage);
+      const argv = await blueprints.argvFor(cage, signal);
+      const live = await startCage({ ...this.#options, argv, signal });
+      if (signal.aborted) discard(live);
+      else if (blueprints.stateOf(cage) === state) this.#hand({ cage: live, state });
+      else discard(live);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      const taker = this.#takers.shift();
+      if (taker !== undefined) taker.reject(error);
+      else log.warn("no cage could be kept ready", { reason: messageOf(error) });
+      return false;
+    }
+  }
+
+  #hand(built: Waiting): void {
+    const taker = this.#takers.shift();
+    if (taker !== undefined) return taker.resolve(built.cage);
+    if (this.#waiting.length >= this.#options.warm) return discard(built.cage);
+    this.#waiting.push(built);
+    void built.cage.exited.then(() => {
+      this.#waiting = this.#waiting.filter((other) => other !== built);
+    });
   }
 }

@@ -1,32 +1,38 @@
 // The one file that starts processes, and so the one that knows process groups and raw descriptors.
-// A child is given real pipes (FIFOs), not the socket pairs that Node makes: a socket cannot be
-// opened again through /dev/stdout, /dev/stderr or /dev/stdin, which scripts do.
+// A task is given FIFOs and a file, not the socket pairs that Node makes: a socket cannot be opened
+// again through /dev/stdout, /dev/stderr or /dev/stdin, which scripts do.
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { Socket } from "node:net";
-import process from "node:process";
-import type { Readable, Writable } from "node:stream";
+import { geteuid, kill } from "node:process";
+import type { Readable } from "node:stream";
 import type { Clock } from "@openclaw-worker/base";
-import type { FifoTriple } from "./folders.ts";
+import type { TaskInput, TaskStreams } from "./streams.ts";
 
 export interface CagedProcess {
-  readonly stdin: Writable;
+  readonly input: TaskInput;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** File descriptor 3 of the child, both ways. */
   readonly control: Socket;
   /** Exit code; 128+n when a signal ended it; 127 when it could not be started. */
   readonly exited: Promise<number>;
-  /** SIGKILL, and the end of input and control. Output stays readable. */
+  /**
+   * Ends what still waits, gently: a cage that reads the end of its control channel exits. While
+   * bubblewrap is still building, this is the only way that leaves nothing: killed in the moment
+   * between its clone and its uid map, its inner half would wait for ever.
+   */
+  hangUp(): void;
+  /** SIGKILL, for a cage that is built: everything in it dies. Output stays readable. */
   kill(): void;
 }
 
-/** Starts a cage. Takes over the descriptors of `pipes`, also when the start fails. */
+/** Starts a cage. Takes over the descriptors of `streams`. */
 export function spawnCaged(
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
-  pipes: FifoTriple,
+  streams: TaskStreams,
 ): CagedProcess {
   const [program = "", ...args] = argv;
   const child = spawn(program, args, {
@@ -34,30 +40,34 @@ export function spawnCaged(
     env: { ...env },
     // A session of its own: Ctrl-C at the worker's terminal is the worker's to handle.
     detached: true,
-    stdio: [pipes.stdin.childFd, pipes.stdout.childFd, pipes.stderr.childFd, "pipe"],
+    stdio: [streams.input.childFd, streams.stdout.childFd, streams.stderr.childFd, "pipe"],
   });
-  pipes.closeChildSide();
+  streams.closeChildSide();
   const exited = exitOf(child);
   const control = child.stdio[3];
   if (!(control instanceof Socket)) throw new Error("a spawned child has no control channel");
   control.on("error", ignore);
-  const stdin = new Socket({ fd: pipes.stdin.ownFd, readable: false, writable: true });
-  // A program that does not read its input to the end is no failure of the task.
-  stdin.on("error", ignore);
+  const hangUp = (): void => {
+    control.destroy();
+    streams.input.close();
+  };
   return {
-    stdin,
-    stdout: openReader(pipes.stdout.ownFd),
-    stderr: openReader(pipes.stderr.ownFd),
+    input: streams.input,
+    stdout: openReader(streams.stdout.ownFd),
+    stderr: openReader(streams.stderr.ownFd),
     control,
     exited,
+    hangUp,
     kill() {
       child.kill("SIGKILL");
-      // bubblewrap's inner half dies with the outer one only once it has asked the kernel for it.
-      // Killed earlier, it lives on, reads the end of the control channel, and ends by itself.
-      control.destroy();
-      stdin.destroy();
+      hangUp();
     },
   };
+}
+
+/** Kills processes that an earlier worker left; those that have ended meanwhile do not matter. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) trySignal(pid);
 }
 
 export interface OnceOptions {
@@ -112,7 +122,7 @@ export async function runOnce(options: OnceOptions): Promise<OnceResult> {
 
 /** The user that this process runs as, or -1 where the system has no such number. */
 export function effectiveUserId(): number {
-  return process.geteuid?.() ?? -1;
+  return geteuid?.() ?? -1;
 }
 
 function exitOf(child: ChildProcess): Promise<number> {
@@ -132,10 +142,14 @@ function openReader(fd: number): Readable {
 
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  trySignal(-child.pid);
+}
+
+function trySignal(pid: number): void {
   try {
-    process.kill(-child.pid, "SIGKILL");
+    kill(pid, "SIGKILL");
   } catch {
-    // The group has ended between the check and the signal.
+    // It has ended between the look and the signal.
   }
 }
 

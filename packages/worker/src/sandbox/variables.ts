@@ -1,7 +1,16 @@
-import type { LoginEnvironment } from "../environment.ts";
 import type { Cage } from "../job.ts";
 import { systemFolders, systemPath } from "./launcher.ts";
 import { isWithin } from "./path.ts";
+
+/** What a cage takes over of the user's login environment. */
+export interface CageEnvironment {
+  /** Names from an allow-list, without PATH, HOME and tool homes. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Variables that name a tool's folder; a cage gets those it can read. */
+  readonly toolHomes: Readonly<Record<string, string>>;
+  /** Folders of the login PATH besides the system's: real paths, in order. */
+  readonly path: readonly string[];
+}
 
 /**
  * The environment that every task in a cage starts with. PATH holds the system's folders, then
@@ -9,7 +18,7 @@ import { isWithin } from "./path.ts";
  * where a later task, or its owner, would find it.
  */
 export function cageVariables(
-  environment: LoginEnvironment,
+  environment: CageEnvironment,
   cage: Cage,
   home: string,
 ): Readonly<Record<string, string>> {

@@ -10,8 +10,8 @@ import type { DatabaseSync } from "node:sqlite";
 export interface Batch {
   /** Runs `operation` in the next transaction; resolves with its value once that is on disk. */
   write<T>(operation: () => T): Promise<T>;
-  /** Commits everything that is waiting, now. */
-  drain(): void;
+  /** Commits everything that is waiting, now, and takes nothing more. */
+  close(): void;
 }
 
 interface Waiting {
@@ -28,6 +28,7 @@ export function openBatch(db: DatabaseSync): Batch {
   const commit = db.prepare("COMMIT");
   let waiting: Waiting[] = [];
   let planned = false;
+  let closed = false;
 
   const plan = (): void => {
     if (planned || waiting.length === 0) return;
@@ -44,6 +45,7 @@ export function openBatch(db: DatabaseSync): Batch {
 
   return {
     write<T>(operation: () => T): Promise<T> {
+      if (closed) return Promise.reject(new Problem("stopping"));
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       const outcome: { value?: { readonly of: T } } = {};
       waiting.push({
@@ -58,7 +60,8 @@ export function openBatch(db: DatabaseSync): Batch {
       plan();
       return promise;
     },
-    drain() {
+    close() {
+      closed = true;
       while (waiting.length > 0) flush();
     },
   };

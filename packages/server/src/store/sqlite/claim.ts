@@ -6,7 +6,7 @@ import { integer, taskOf, text, type Row } from "./rows.ts";
 export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => readonly Task[] {
   const candidates = prepareCandidates(db);
   const head = db.prepare(
-    `SELECT seq, priority FROM tasks WHERE state = 'pending' AND selector = ?
+    `SELECT seq, priority FROM tasks WHERE state = 'pending' AND selector = ? AND deliver_by > ?
        ORDER BY priority DESC, seq LIMIT 1`,
   );
   const hold = db.prepare(
@@ -23,11 +23,12 @@ export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => reado
     "INSERT INTO events (type, created_at, task_id, details) VALUES ('task.started', ?, ?, ?)",
   );
 
-  // The best head over all selectors that the claimant satisfies: they are few.
-  const bestHead = (claimant: Claimant): Row | null => {
+  // The best head over all selectors that the claimant satisfies: they are few. What expired and was
+  // not swept yet, because the server was down, is nobody's any more.
+  const bestHead = (claimant: Claimant, at: number): Row | null => {
     let best: Row | null = null;
     for (const selector of candidates(claimant)) {
-      const row = head.get(selector);
+      const row = head.get(selector, at);
       if (row !== undefined && (best === null || isBefore(row, best))) best = row;
     }
     return best;
@@ -36,7 +37,7 @@ export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => reado
   return ({ claimant, instance, max, leaseUntil, at }) => {
     const tasks: Task[] = [];
     while (tasks.length < max) {
-      const best = bestHead(claimant);
+      const best = bestHead(claimant, at);
       if (best === null) break;
       const seq = integer(best, "seq");
       const { leased } = claimant;

@@ -2,7 +2,7 @@
 
 import type { Held } from "@openclaw-worker/protocol";
 import type { DatabaseSync } from "node:sqlite";
-import type { Readied, Renewed, RenewRequest } from "../store.ts";
+import type { Holder, Readied, Renewed, RenewRequest } from "../store.ts";
 import { holderOf, integer, text } from "./rows.ts";
 
 export function prepareStart(db: DatabaseSync): (held: Held, at: number) => "started" | "stale" | "unknown" {
@@ -35,9 +35,7 @@ export function prepareRenew(db: DatabaseSync): (request: RenewRequest) => Renew
     const stale: Held[] = [];
     for (const one of held) {
       const row = find.get(one.taskId);
-      const mine =
-        row !== undefined && holderOf(row).fence === one.fence && holderOf(row).instance === instance;
-      if (!mine) {
+      if (row === undefined || !isHeld(holderOf(row), one, instance)) {
         stale.push(one);
         continue;
       }
@@ -46,6 +44,10 @@ export function prepareRenew(db: DatabaseSync): (request: RenewRequest) => Renew
     }
     return { cancel, stale };
   };
+}
+
+function isHeld(holder: Holder, held: Held, instance: string | null): boolean {
+  return holder.fence === held.fence && (instance === null || holder.instance === instance);
 }
 
 export function prepareGiveBack(

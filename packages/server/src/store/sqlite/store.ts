@@ -1,3 +1,4 @@
+import { Problem } from "@openclaw-worker/protocol";
 import type { Store } from "../store.ts";
 import { openBatch } from "./batch.ts";
 import { prepareCancel } from "./cancel.ts";
@@ -43,8 +44,10 @@ export function openSqliteStore(file: string): Store {
       batch.write(() => verb(...args));
   const read =
     <A extends readonly unknown[], R>(verb: (...args: A) => R) =>
-    async (...args: A): Promise<R> =>
-      verb(...args);
+    async (...args: A): Promise<R> => {
+      if (!db.isOpen) throw new Problem("stopping");
+      return verb(...args);
+    };
 
   return {
     submit: write(prepareSubmit(db)),
@@ -71,8 +74,8 @@ export function openSqliteStore(file: string): Store {
     cancelsFor: read(prepareCancelsFor(db)),
     nextSweep: read(prepareNextSweep(db)),
     async [Symbol.asyncDispose]() {
-      batch.drain();
-      db.close();
+      batch.close();
+      if (db.isOpen) db.close();
     },
   };
 }

@@ -14,7 +14,7 @@ import { settleMs } from "../sandbox/launcher.ts";
 import { secondStage, type ProcessTask } from "../sandbox/script.ts";
 import { CageUnavailable } from "../sandbox/unavailable.ts";
 import { cutReport, type RunLimit } from "./limit.ts";
-import type { Tools } from "./runner.ts";
+import type { Tools } from "./tools.ts";
 
 export interface ProcessRun {
   readonly job: Job;
@@ -40,13 +40,16 @@ export async function runProcess(tools: Tools, run: ProcessRun): Promise<Report>
   ]);
   limit.signal.addEventListener("abort", cage.kill, { once: true });
   if (limit.signal.aborted) cage.kill();
-  const began = await cage.handOver(stage.script, task.stdin);
-  const exitCode = await cage.exited;
-  limit.signal.removeEventListener("abort", cage.kill);
-  await settled(tools.clock, closed);
-  discard(cage);
-  tools.pool.refill();
-  return reportFor({ tools, run, capture, began, exitCode });
+  try {
+    const began = await cage.handOver(stage.script, task.stdin);
+    const exitCode = await cage.exited;
+    await settled(tools.clock, closed);
+    return reportFor({ tools, run, capture, began, exitCode });
+  } finally {
+    limit.signal.removeEventListener("abort", cage.kill);
+    discard(cage);
+    tools.pool.refill();
+  }
 }
 
 async function takeCage(

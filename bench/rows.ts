@@ -1,0 +1,13 @@
+import type { Row } from "./row.ts";
+import { burst } from "./rows/burst.ts";
+import { cancel } from "./rows/cancel.ts";
+import { echo } from "./rows/echo.ts";
+import { history } from "./rows/history.ts";
+import { idle } from "./rows/idle.ts";
+import { output } from "./rows/output.ts";
+import { queue } from "./rows/queue.ts";
+import { size } from "./rows/size.ts";
+import { start } from "./rows/start.ts";
+
+/** In the order in which they run. */
+export const rows: readonly Row[] = [echo, burst, queue, idle, history, size, output, cancel, start];
