@@ -118,6 +118,13 @@ async function startWorker(
   const live = async (task: { id: string; fence: number; spec: Spec }): Promise<void> => {
     const cancelled = new AbortController();
     running.set(task.id, cancelled);
+    const held = { taskId: task.id, fence: task.fence };
+    const started = { ...held, worker: "home", instance, startedAt: Date.now() };
+    await fetch(`${url}/worker/started`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(started),
+    });
     const report = await answer(task.spec, cancelled.signal);
     running.delete(task.id);
     const body = {

@@ -1,4 +1,3 @@
-import type { Clock, Log } from "@openclaw-worker/base";
 import { limits, Problem, version } from "@openclaw-worker/protocol";
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance } from "fastify";
@@ -6,9 +5,7 @@ import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerErrors, answerNoise, sendProblem } from "./answer.ts";
 import { readEveryBodyAsJson } from "./body.ts";
-import type { ChatConfig } from "./config.ts";
-import type { Guard } from "./guard.ts";
-import type { Queue } from "./queue/queue.ts";
+import type { AppParts } from "./parts.ts";
 import { agentRoutes } from "./routes/agents.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -17,17 +14,6 @@ import { notifyRoutes } from "./routes/notify.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 import { workerRoutes } from "./routes/worker.ts";
 import { workersRoutes } from "./routes/workers.ts";
-import type { Store } from "./store/store.ts";
-
-/** What the routes stand on. */
-export interface AppParts {
-  readonly queue: Queue;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly guard: Guard;
-  readonly chat: ChatConfig;
-}
 
 /** The HTTP application: guard, body parsing, errors, routes. It listens to nothing by itself. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {

@@ -127,7 +127,12 @@ function environmentOf(
   });
   const path = loginPath(printed.get("PATH") ?? "", options.home);
   return {
-    variables: { LANG: "C.UTF-8", SHELL: "/bin/bash", ...Object.fromEntries(allowed), TERM: "dumb" },
+    variables: {
+      LANG: "C.UTF-8",
+      SHELL: "/bin/bash",
+      ...Object.fromEntries(allowed),
+      TERM: "dumb",
+    },
     toolHomes: Object.fromEntries(toolHomes),
     path,
     readable: [...new Set(path.flatMap((folder) => neededFor(folder, options.home)))],
@@ -143,18 +148,30 @@ function loginPath(path: string, home: string): readonly string[] {
     .flatMap((folder) => realPathOf(folder) ?? [])
     // A folder that anybody can write is where anybody puts an `ls`; the home is no tool folder.
     .filter((folder) => folder !== home && folder !== "/" && isPrivatelyWritable(folder));
-  const system = new Set<string>(systemPath.flatMap((folder) => [folder, realPathOf(folder) ?? ""]));
+  const system = new Set<string>(
+    systemPath.flatMap((folder) => [folder, realPathOf(folder) ?? ""]),
+  );
   return [...new Set(real)].filter((folder) => !system.has(folder));
 }
 
 // Folders beside bin that programs in bin are made of.
 const prefixMarks: ReadonlySet<string> = new Set(["Cellar", "lib", "libexec", "versions", "tools"]);
 // Below these a bin folder has neighbors that are the user's own data, such as keyrings.
-const personalNames: ReadonlySet<string> = new Set([".local", ".cargo", ".config", ".gnupg", ".ssh"]);
+const personalNames: ReadonlySet<string> = new Set([
+  ".local",
+  ".cargo",
+  ".config",
+  ".gnupg",
+  ".ssh",
+]);
 // A folder of small programs that start others from another place in the home.
 const companions: Readonly<Record<string, readonly string[]>> = {
   ".cargo/bin": [".rustup"],
-  ".local/bin": [".local/share/pipx/venvs", ".local/share/uv/tools", ".local/share/claude/versions"],
+  ".local/bin": [
+    ".local/share/pipx/venvs",
+    ".local/share/uv/tools",
+    ".local/share/claude/versions",
+  ],
 };
 
 /**

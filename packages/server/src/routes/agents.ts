@@ -7,7 +7,7 @@ import {
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { createHash, randomUUID } from "node:crypto";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 import { accept, keyOf, withKey } from "./shape.ts";
 
 type AgentKind = "claude-cli" | "codex-cli" | "gemini-cli";

@@ -1,7 +1,7 @@
 import { limits } from "@openclaw-worker/protocol";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 
 const limitSchema = z.object({ limit: z.coerce.number().int().catch(50).default(50) });
 

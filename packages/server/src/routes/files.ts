@@ -7,7 +7,7 @@ import {
 } from "@openclaw-worker/protocol";
 import type { FastifyInstance } from "fastify";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 import { accept, withKey } from "./shape.ts";
 
 export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {

@@ -1,7 +1,7 @@
 import { version } from "@openclaw-worker/protocol";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 
 const healthSchema = z.object({
   status: z.literal("ok"),

@@ -3,7 +3,7 @@ import { Problem } from "@openclaw-worker/protocol";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 
 const required = "channel and message are required";
 const notifySchema = z.object({

@@ -12,7 +12,7 @@ import {
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { z } from "zod";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 import type { Waited } from "../queue/queue.ts";
 import { accept, hangUpOf, millisecondsOf, taskIdOf, taskView, withKey } from "./shape.ts";
 

@@ -20,7 +20,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 import { nameOrAnonymous } from "../config.ts";
 import { hangUpOf, millisecondsOf } from "./shape.ts";
 

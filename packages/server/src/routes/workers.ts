@@ -2,7 +2,7 @@ import { presenceSchema, Problem } from "@openclaw-worker/protocol";
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { parse } from "../answer.ts";
-import type { AppParts } from "../app.ts";
+import type { AppParts } from "../parts.ts";
 
 const idSchema = z.object({ id: z.string().max(200) });
 

@@ -9,6 +9,8 @@ export interface Inside {
   readonly commands: readonly (readonly Arg[])[];
   /** Texts that a shell will read. */
   readonly scripts: readonly string[];
+  /** Texts that a shell may read, or that may be something else. */
+  readonly guesses: readonly string[];
   /** Why what runs inside cannot be seen, or null. */
   readonly hidden: string | null;
 }
@@ -27,15 +29,20 @@ export function inside(words: readonly Arg[], feed: Feed): Inside {
   if (program === "." || program === "source") {
     return words[1]?.text === null ? hiddenIn("a file whose name is not known is run") : nothing;
   }
-  const options = commandOptions.get(name);
-  const after = options === undefined ? [] : afterOptions(words, options);
+  const options = commandOptions.get(name) ?? [];
+  const after = afterOptions(words, options);
   const wrapper = wrappers.get(name);
-  if (wrapper === undefined) {
-    const attached = options === undefined ? [] : attachedScripts(words);
-    return { commands: after, scripts: [...attached, ...bangs(words)], hidden: null };
-  }
-  const wrapped = insideWrapper(words, wrapper);
-  return { ...wrapped, commands: [...wrapped.commands, ...after] };
+  const wrapped = wrapper === undefined ? nothing : insideWrapper(words, wrapper);
+  return {
+    ...wrapped,
+    commands: [...wrapped.commands, ...after],
+    guesses: [
+      ...wrapped.guesses,
+      ...after.flatMap(([first]) => blankText(first)),
+      ...(wrapper === undefined && options.length === 0 ? [] : attachedTexts(words)),
+      ...(name === "git" ? aliases(words) : []),
+    ],
+  };
 }
 
 /** Whether a program takes code of its own language, which may hold any command as a text. */
@@ -43,7 +50,7 @@ export function takesCode(program: string): boolean {
   return interpreters.has(knownName(program));
 }
 
-const nothing: Inside = { commands: [], scripts: [], hidden: null };
+const nothing: Inside = { commands: [], scripts: [], guesses: [], hidden: null };
 
 function hiddenIn(why: string): Inside {
   return { ...nothing, hidden: why };
@@ -56,8 +63,8 @@ function insideShell(words: readonly Arg[], feed: Feed): Inside {
     const known = operands.flatMap((word) => word?.text ?? []);
     const hidden = operands.some((word) => word?.text === null);
     return {
-      commands: [],
-      scripts: [...known, ...attachedScripts(words)],
+      ...nothing,
+      scripts: known,
       hidden: hidden ? "a shell is given a text that is not known" : null,
     };
   }
@@ -78,16 +85,14 @@ function insideWrapper(words: readonly Arg[], wrapper: Wrapper): Inside {
   const places = starts(words, wrapper);
   const tail = wrapper.feeds === true ? [anything] : [];
   const commands = places.map((place) => [...words.slice(place), ...tail]);
-  const scripts = [
-    ...places.flatMap((place) => blankText(words[place])),
-    ...attachedScripts(words),
-    ...(wrapper.joins === true ? commands.flatMap((command) => joinedText(command)) : []),
-  ];
+  const guesses = places.flatMap((place) => blankText(words[place]));
+  const joins = wrapper.joins === true ? commands.flatMap((command) => joinedText(command)) : [];
   const unknown =
     wrapper.joins === true && commands.some((command) => command.some(({ text }) => text === null));
   return {
     commands,
-    scripts,
+    scripts: [],
+    guesses: [...guesses, ...joins],
     hidden: unknown ? "a shell is given a text that is not known" : null,
   };
 }
@@ -104,18 +109,18 @@ function starts(words: readonly Arg[], { operands }: Wrapper): readonly number[]
     const text = words[at]?.text ?? null;
     if (!ended && text === "--") ended = true;
     else if (!ended && text !== null && /^[-+]./.test(text)) options += 1;
-    else if (text !== null && /^[A-Za-z_]\w*\+?=/.test(text)) options += 0;
-    else places.push(at);
+    // `env A=b ls`: an assignment comes before the command.
+    else if (text === null || !/^[A-Za-z_]\w*\+?=/.test(text)) places.push(at);
   }
   return places;
 }
 
 /** `env -S 'sudo ls'`, `su -c'sudo ls'`, `--command='sudo ls'`: a text in a word of its own. */
-function attachedScripts(words: readonly Arg[]): readonly string[] {
+function attachedTexts(words: readonly Arg[]): readonly string[] {
   return words.slice(1).flatMap(({ text }) => {
     if (text === null || !text.startsWith("-")) return [];
     const value = /^--?[^=\s]*=([^]*)$/.exec(text)?.[1];
-    const glued = /^-[A-Za-z]/.test(text) && /[A-Za-z]\s|\s/.test(text) ? lettersOff(text) : [];
+    const glued = /^-[A-Za-z]/.test(text) && /\s/.test(text) ? lettersOff(text) : [];
     // `--checkpoint-action=exec=sudo ls` has its text after the second sign.
     const deeper = value?.includes("=") === true ? [value.slice(value.indexOf("=") + 1)] : [];
     return [...(value === undefined ? [] : [value]), ...deeper, ...glued];
@@ -147,14 +152,12 @@ function afterOptions(
     const rest = words.slice(at + 1);
     const end = rest.findIndex((word) => word.text === ";" || word.text === "+");
     const command = end === -1 ? rest : rest.slice(0, end);
-    // A text with blanks is a shell's: `git rebase -x 'sudo ls'`.
-    const [first] = command;
-    return first === undefined ? [] : [command];
+    return command.length === 0 ? [] : [command];
   });
 }
 
 /** git's aliases: `-c alias.x='!sudo ls'`. */
-function bangs(words: readonly Arg[]): readonly string[] {
+function aliases(words: readonly Arg[]): readonly string[] {
   return words.flatMap(({ text }) => {
     const bang = text === null ? -1 : text.indexOf("!");
     return text === null || bang < 0 ? [] : [text.slice(bang + 1)];

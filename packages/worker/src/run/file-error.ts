@@ -36,7 +36,9 @@ export async function fileErrorReport(failure: FileFailure): Promise<Report> {
     case "outside-workspace":
     case "path-alias":
     case "symlink":
-      return refused(`${spot.path} is, or leads through, a symbolic link that may lead out of ${spot.root}`);
+      return refused(
+        `${spot.path} is, or leads through, a symbolic link that may lead out of ${spot.root}`,
+      );
     case "hardlink":
       return refused(`${spot.path} is a file with another name elsewhere (a hard link)`);
     case "path-mismatch":

@@ -48,8 +48,7 @@ export function openFiles(limits: FileLimits): Files {
   configureFsSafeNative({ mode: "require" });
   const busy = new Map<string, Promise<unknown>>();
   return {
-    read: (task, context) =>
-      within(task.path, context, limits, async (opened) => read(opened)),
+    read: (task, context) => within(task.path, context, limits, async (opened) => read(opened)),
     write: (task, context) =>
       within(task.path, context, limits, async (opened) => {
         const bytes = bytesOf(task);
@@ -60,8 +59,7 @@ export function openFiles(limits: FileLimits): Files {
       within(task.path, context, limits, (opened) =>
         oneAtATime(busy, opened.spot.path, () => edit(opened, task, limits)),
       ),
-    list: (task, context) =>
-      within(task.path, context, limits, (opened) => list(opened, limits)),
+    list: (task, context) => within(task.path, context, limits, (opened) => list(opened, limits)),
   };
 }
 
@@ -184,7 +182,9 @@ function bytesOf(task: FileTask<"file-write">): Buffer | string {
   if (task.encoding === "utf8") return Buffer.from(task.content, "utf8");
   // Buffer.from skips what is not base64; a file that is almost right is worse than none.
   const bytes = Buffer.from(task.content, "base64");
-  return bytes.toString("base64") === task.content ? bytes : "The content is not valid base64 (RFC 4648)";
+  return bytes.toString("base64") === task.content
+    ? bytes
+    : "The content is not valid base64 (RFC 4648)";
 }
 
 function typeOf(entry: {

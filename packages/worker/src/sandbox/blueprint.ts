@@ -122,7 +122,10 @@ function checkRoots(cage: Cage, surroundings: Surroundings): void {
     }
     const real = realPathOf(root);
     if (real !== root) {
-      throw new CageUnavailable(`The root ${root} is a link to ${real}`, `Name ${real} in the policy`);
+      throw new CageUnavailable(
+        `The root ${root} is a link to ${real}`,
+        `Name ${real} in the policy`,
+      );
     }
     const home = realPathOf(surroundings.home) ?? surroundings.home;
     const shown = [home, ...surroundings.hidden].find((path) => isWithin(path, root));

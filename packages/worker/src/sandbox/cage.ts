@@ -26,7 +26,7 @@ export interface LiveCage {
    */
   handOver(script: string, stdin: string | undefined): Promise<"started" | "no-folder" | "broken">;
   /** Ends every process in the cage at once. */
-  kill(): void;
+  readonly kill: () => void;
 }
 
 export interface CageStart {
@@ -44,7 +44,7 @@ export async function startCage(start: CageStart): Promise<LiveCage> {
   const child = spawnCaged(start.argv, launcherEnv, streams);
   const words = listen(child);
   const limit = start.clock.after(buildMs, child.kill);
-  void child.exited.then(limit.cancel);
+  void child.exited.then(() => limit.cancel());
   const stop = (): void => child.hangUp();
   start.signal.addEventListener("abort", stop, { once: true });
   if (start.signal.aborted) stop();

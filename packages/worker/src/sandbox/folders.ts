@@ -33,7 +33,8 @@ export function openStreamFolder(stateDir: string, clock: Clock): StreamFolder {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   killAll(leftRunning(join(stateDir, folderPrefix)));
   for (const name of readdirSync(stateDir)) {
-    if (name.startsWith(folderPrefix)) rmSync(join(stateDir, name), { recursive: true, force: true });
+    if (name.startsWith(folderPrefix))
+      rmSync(join(stateDir, name), { recursive: true, force: true });
   }
   const path = mkdtempSync(join(stateDir, folderPrefix));
   let spare: readonly string[] = [];
@@ -76,7 +77,9 @@ function leftRunning(prefix: string): readonly number[] {
       return false;
     }
   };
-  return namesIn("/proc").filter((name) => /^\d+$/.test(name) && isOurs(name)).map(Number);
+  return namesIn("/proc")
+    .filter((name) => /^\d+$/.test(name) && isOurs(name))
+    .map(Number);
 }
 
 function openStreams(input: TaskInput, stdout: StreamEnds, stderr: StreamEnds): TaskStreams {
@@ -126,7 +129,9 @@ function openInput(path: string): TaskInput {
 
 /** The absolute path of a tool of the launch, or null when it is not installed. */
 export function findTool(name: string): string | null {
-  return toolFolders.map((folder) => join(folder, name)).find((path) => kindOf(path) === "file") ?? null;
+  return (
+    toolFolders.map((folder) => join(folder, name)).find((path) => kindOf(path) === "file") ?? null
+  );
 }
 
 /** What is at `path`, symbolic links followed; null when nothing is, or when it cannot be seen. */
@@ -167,7 +172,10 @@ export function namesIn(path: string): readonly string[] {
 }
 
 /** A file with a secret, for the self-test to look for. Disposing of it removes it. */
-export function plantSecret(folder: string, secret: string): Disposable & { readonly path: string } {
+export function plantSecret(
+  folder: string,
+  secret: string,
+): Disposable & { readonly path: string } {
   const path = join(folder, "secret");
   writeFileSync(path, secret, { mode: 0o600 });
   return { path, [Symbol.dispose]: () => rmSync(path, { force: true }) };

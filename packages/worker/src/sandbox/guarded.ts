@@ -79,7 +79,9 @@ function guardedGit(path: string, entry: Dirent): readonly string[] {
 
 function existing(folder: string, names: readonly string[]): readonly string[] {
   const present = entriesOf(folder).filter((entry) => !entry.isSymbolicLink());
-  return present.filter((entry) => names.includes(entry.name)).map((entry) => join(folder, entry.name));
+  return present
+    .filter((entry) => names.includes(entry.name))
+    .map((entry) => join(folder, entry.name));
 }
 
 function entriesOf(folder: string): readonly Dirent[] {

@@ -91,7 +91,7 @@ class WarmPool implements Pool {
   }
 
   async filled(): Promise<void> {
-    for (let before = -1; before < this.size() && this.size() < this.#options.warm; ) {
+    for (let before = -1; before < this.size() && this.size() < this.#options.warm;) {
       before = this.size();
       this.#fill();
       await Promise.all(this.#builders);

@@ -1,7 +1,10 @@
 // From a cage to the library's configuration. Pure: the same cage on the same machine is the same
 // profile. Reading is denied by default; what is allowed is listed here.
 
-import { SandboxRuntimeConfigSchema, type SandboxRuntimeConfig } from "@anthropic-ai/sandbox-runtime";
+import {
+  SandboxRuntimeConfigSchema,
+  type SandboxRuntimeConfig,
+} from "@anthropic-ai/sandbox-runtime";
 import { z } from "zod";
 import type { Cage } from "../job.ts";
 
@@ -38,8 +41,12 @@ export function profileOf(
     // No domain is allowed and no proxy runs: the cage has a network namespace with nothing in it.
     network: { allowedDomains: [], deniedDomains: [] },
     filesystem: {
-      denyRead: ["/", surroundings.home, ...surroundings.hidden, ...tokenFiles(readable)].map(exactly),
-      allowRead: [...surroundings.system, tools.applySeccomp, ...readable, ...cage.roots].map(exactly),
+      denyRead: ["/", surroundings.home, ...surroundings.hidden, ...tokenFiles(readable)].map(
+        exactly,
+      ),
+      allowRead: [...surroundings.system, tools.applySeccomp, ...readable, ...cage.roots].map(
+        exactly,
+      ),
       allowWrite: cage.roots.map(exactly),
       denyWrite: guarded.map(exactly),
     },

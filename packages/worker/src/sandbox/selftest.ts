@@ -43,8 +43,10 @@ export async function selfTest(options: SelfTestOptions): Promise<void> {
   for (const path of [...reached, ...inside]) removeFile(path);
   const said = new Set(printed.split("\n"));
   if (reached.length > 0) throw broken(`A caged program could write ${reached.join(", ")}`);
-  if (printed.includes(secret)) throw broken("A caged program could read the worker's state folder");
-  if (listener.connections() > 0) throw broken("A caged program could reach a port of this computer");
+  if (printed.includes(secret))
+    throw broken("A caged program could read the worker's state folder");
+  if (listener.connections() > 0)
+    throw broken("A caged program could reach a port of this computer");
   for (const [line, sentence] of claims(effectiveUserId())) {
     if (!said.has(line)) throw broken(`${sentence} (the self-test printed: ${printed.trim()})`);
   }
@@ -85,7 +87,7 @@ interface Probe {
 function probe({ name, outside, secretPath, port, options }: Probe): string {
   const secret = quote(secretPath);
   return [
-    "say() { printf '%s=%s\\n' \"$1\" \"$2\"; }",
+    'say() { printf \'%s=%s\\n\' "$1" "$2"; }',
     "say echo works",
     'say fork "$(/bin/sh -c "echo works")"',
     ...outside.map((path) => `{ : > ${quote(path)}; } 2>/dev/null`),

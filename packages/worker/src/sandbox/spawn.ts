@@ -23,9 +23,9 @@ export interface CagedProcess {
    * bubblewrap is still building, this is the only way that leaves nothing: killed in the moment
    * between its clone and its uid map, its inner half would wait for ever.
    */
-  hangUp(): void;
+  readonly hangUp: () => void;
   /** SIGKILL, for a cage that is built: everything in it dies. Output stays readable. */
-  kill(): void;
+  readonly kill: () => void;
 }
 
 /** Starts a cage. Takes over the descriptors of `streams`. */

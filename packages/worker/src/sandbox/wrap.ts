@@ -80,9 +80,12 @@ export function checkedCage(
   const command = argv.slice(end);
   const missing = mustHave.filter((option) => !options.includes(option));
   if (end < 0 || argv[0] !== bwrap || missing.length > 0) {
-    throw notAsAsked(missing.length > 0 ? `it lacks ${missing.join(", ")}` : "it is not bubblewrap's");
+    throw notAsAsked(
+      missing.length > 0 ? `it lacks ${missing.join(", ")}` : "it is not bubblewrap's",
+    );
   }
-  if (!command.some((word) => word.includes("/apply-seccomp"))) throw notAsAsked("it lacks seccomp");
+  if (!command.some((word) => word.includes("/apply-seccomp")))
+    throw notAsAsked("it lacks seccomp");
   const kept: string[] = [];
   const writable = new Set<string>();
   for (let at = 0; at < options.length; at += 1) {
@@ -101,7 +104,8 @@ export function checkedCage(
     at += 2;
   }
   const unbound = roots.filter((root) => !writable.has(root));
-  if (unbound.length > 0) throw notAsAsked(`these roots are not writable in it: ${unbound.join(", ")}`);
+  if (unbound.length > 0)
+    throw notAsAsked(`these roots are not writable in it: ${unbound.join(", ")}`);
   return [...kept, ...command];
 }
 

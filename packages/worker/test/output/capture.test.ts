@@ -84,14 +84,28 @@ test("whatever is printed in whatever pieces: head and tail are its own, and the
   fc.assert(
     fc.property(pieces, fc.integer({ min: 0, max: 200 }), (printed, keptBytes) => {
       const capture = new Capture({ keptBytes, killBytes: 1_000_000 });
-      for (const [name, bytes] of printed) capture.push(name === "stdout" ? "stdout" : "stderr", bytes.map((byte) => byte & 0x7f));
+      for (const [name, bytes] of printed)
+        capture.push(
+          name === "stdout" ? "stdout" : "stderr",
+          bytes.map((byte) => byte & 0x7f),
+        );
       const { stdout, stderr, truncated } = capture.finish(false);
-      for (const [name, stream] of [["stdout", stdout], ["stderr", stderr]] as const) {
-        const whole = Buffer.concat(printed.filter(([of]) => of === name).map(([, bytes]) => bytes.map((byte) => byte & 0x7f))).toString("latin1");
+      for (const [name, stream] of [
+        ["stdout", stdout],
+        ["stderr", stderr],
+      ] as const) {
+        const whole = Buffer.concat(
+          printed
+            .filter(([of]) => of === name)
+            .map(([, bytes]) => bytes.map((byte) => byte & 0x7f)),
+        ).toString("latin1");
         if (stream.leftOutBytes === 0) assert.equal(stream.text, whole);
-        const [head = "", tail = ""] = stream.text.split(`\n[... ${stream.leftOutBytes} bytes left out ...]\n`);
+        const [head = "", tail = ""] = stream.text.split(
+          `\n[... ${stream.leftOutBytes} bytes left out ...]\n`,
+        );
         assert.ok(whole.startsWith(head) && whole.endsWith(tail));
-        if (stream.leftOutBytes > 0) assert.equal(head.length + tail.length + stream.leftOutBytes, whole.length);
+        if (stream.leftOutBytes > 0)
+          assert.equal(head.length + tail.length + stream.leftOutBytes, whole.length);
         if (truncated !== undefined) assert.equal(truncated[`${name}Bytes`], whole.length);
       }
     }),
@@ -99,7 +113,9 @@ test("whatever is printed in whatever pieces: head and tail are its own, and the
 });
 
 test("a queue of bytes gives back what was put in, less what was dropped", () => {
-  const steps = fc.array(fc.oneof(fc.uint8Array({ maxLength: 9_000 }), fc.integer({ min: 0, max: 9_000 })));
+  const steps = fc.array(
+    fc.oneof(fc.uint8Array({ maxLength: 9_000 }), fc.integer({ min: 0, max: 9_000 })),
+  );
   fc.assert(
     fc.property(steps, (all) => {
       const queue = new ByteQueue();

@@ -32,7 +32,7 @@ const scripts: Readonly<Record<string, string>> = {
   "a program that is killed": "kill -TERM $$",
   "a child that is killed": "sh -c 'kill -9 $$'; echo $?",
   "an exit trap": "trap 'echo trapped' EXIT; exit 3",
-  "a function named like the stage's words": "s=1; f() { echo \"f:$s\"; }; f",
+  "a function named like the stage's words": 's=1; f() { echo "f:$s"; }; f',
   "positional parameters": 'echo "$# $0"',
   "shell options": "echo $-; shopt -p | sha256sum",
   "an empty comment": "#",
@@ -48,7 +48,7 @@ for (const [what, script] of Object.entries(scripts)) {
       stdio: ["ignore", "pipe", "pipe"],
       encoding: "utf8",
     });
-    const code = plain.status ?? (128 + constants.signals[plain.signal ?? "SIGABRT"]);
+    const code = plain.status ?? 128 + constants.signals[plain.signal ?? "SIGABRT"];
     assert.equal(report.outcome, "done");
     assert.deepEqual([report.stdout, report.exitCode], [plain.stdout, code]);
     assert.equal(report.stderr === "", plain.stderr === "");
@@ -97,11 +97,22 @@ test("a folder that is not there is a failure that says so", async () => {
 });
 
 test("variables reach the task exactly, those that bash keeps for itself included", async () => {
-  const env = { A: "it's $HOME\n`x`", UID: "7", IFS: "x", BASH_ENV: "/nope", PATH: "/usr/bin", s: "1" };
+  const env = {
+    A: "it's $HOME\n`x`",
+    UID: "7",
+    IFS: "x",
+    BASH_ENV: "/nope",
+    PATH: "/usr/bin",
+    s: "1",
+  };
   const report = await stage.run({ kind: "exec", argv: ["env", "-0"], env });
   const seen = new Set(report.stdout.split("\0"));
   for (const [name, value] of Object.entries(env)) assert.ok(seen.has(`${name}=${value}`), name);
-  const shell = await stage.run({ kind: "command", command: 'printf %s "$A|$s|$SHLVL"', env: { A: "1 2", s: "x" } });
+  const shell = await stage.run({
+    kind: "command",
+    command: 'printf %s "$A|$s|$SHLVL"',
+    env: { A: "1 2", s: "x" },
+  });
   assert.equal(shell.stdout, "1 2|x|1");
 });
 
@@ -109,13 +120,23 @@ test("the environment is what the login environment gives and nothing of the wor
   process.env["WORKER_LEAK_PROBE"] = "secret";
   const report = await stage.run({ kind: "exec", argv: ["env"] });
   delete process.env["WORKER_LEAK_PROBE"];
-  const names = report.stdout.trim().split("\n").map((line) => line.split("=")[0]);
+  const names = report.stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.split("=")[0]);
   const expected = ["HOME", "LANG", "PATH", "PWD", "SHLVL", "TERM", "TMPDIR", "_"];
-  assert.deepEqual(names.sort().filter((name) => name !== "_"), expected.filter((name) => name !== "_"));
+  assert.deepEqual(
+    names.sort().filter((name) => name !== "_"),
+    expected.filter((name) => name !== "_"),
+  );
 });
 
 test("input is what was given; without it, there is none to wait for", async () => {
-  const given = await stage.run({ kind: "command", command: "cat; cat /dev/stdin", stdin: "a\nb\0c" });
+  const given = await stage.run({
+    kind: "command",
+    command: "cat; cat /dev/stdin",
+    stdin: "a\nb\0c",
+  });
   // A file, as after `<`: opened again, it is read from its beginning.
   assert.equal(given.stdout, "a\nb\0ca\nb\0c");
   const none = await stage.run({ kind: "command", command: "cat; echo end" });
@@ -128,7 +149,9 @@ test("input is what was given; without it, there is none to wait for", async () 
 });
 
 test("a script may open /dev/stdout and /dev/stderr again", async () => {
-  const report = await stage.command("echo out > /dev/stdout; echo err > /dev/stderr; echo t | tee /dev/stderr");
+  const report = await stage.command(
+    "echo out > /dev/stdout; echo err > /dev/stderr; echo t | tee /dev/stderr",
+  );
   assert.deepEqual([report.stdout, report.stderr, report.exitCode], ["out\nt\n", "err\nt\n", 0]);
 });
 
@@ -136,7 +159,10 @@ test("a program that exits 0 has no error; others carry the sentence", async () 
   assert.equal((await stage.command("true")).error, null);
   assert.equal((await stage.command("exit 7")).error, "Command exited with code 7");
   const killed = await stage.command("kill -KILL $$");
-  assert.deepEqual([killed.exitCode, killed.error], [137, "Command exited with code 137 (signal 9)"]);
+  assert.deepEqual(
+    [killed.exitCode, killed.error],
+    [137, "Command exited with code 137 (signal 9)"],
+  );
 });
 
 test("a NUL character in a command is refused in words", async () => {
@@ -154,7 +180,12 @@ test("output that is not UTF-8 comes back byte for byte", async () => {
 
 test("many tasks at once each get a cage and their own answer", async () => {
   const answers = await Promise.all(
-    Array.from({ length: 12 }, (_, at) => stage.command(`echo ${at} > /tmp/x; cat /tmp/x; ls /tmp | grep -v worker-test`)),
+    Array.from({ length: 12 }, (_, at) =>
+      stage.command(`echo ${at} > /tmp/x; cat /tmp/x; ls /tmp | grep -v worker-test`),
+    ),
   );
-  assert.deepEqual(answers.map((report) => report.stdout), answers.map((_, at) => `${at}\nx\n`));
+  assert.deepEqual(
+    answers.map((report) => report.stdout),
+    answers.map((_, at) => `${at}\nx\n`),
+  );
 });

@@ -34,7 +34,10 @@ test("a cancelled task is dead and says so", async () => {
   await appears(stage, "begun");
   controller.abort();
   const report = await running;
-  assert.deepEqual([report.outcome, report.exitCode, report.error], ["cancelled", 130, "Cancelled"]);
+  assert.deepEqual(
+    [report.outcome, report.exitCode, report.error],
+    ["cancelled", 130, "Cancelled"],
+  );
   assert.equal(report.stdout, "begun\n");
   await eventually(() => alive(mark).length === 0);
 });
@@ -90,7 +93,9 @@ test("a gigabyte flows through a task and memory stays where it was", async () =
 
 test("a fork bomb ends in its cage", async () => {
   await using stage = await openStage();
-  const report = await stage.command("f() { f | f & }; f; sleep 1; echo survived", { timeoutMs: 10_000 });
+  const report = await stage.command("f() { f | f & }; f; sleep 1; echo survived", {
+    timeoutMs: 10_000,
+  });
   assert.ok(["done", "timeout"].includes(report.outcome ?? ""));
   assert.equal((await stage.command("echo fine")).stdout, "fine\n");
 });

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { openStage, refuseRoot, type Stage } from "../fixtures/stage.ts";
@@ -32,7 +40,10 @@ test("a file is written byte for byte, with its folders, and read back", async (
   const path = at("new/deep/ä b.txt");
   const content = "línea\r\n\0$& `x`\n";
   const written = await write(path, content);
-  assert.deepEqual([written.outcome, written.exitCode, written.stdout], ["done", 0, `File written: ${path}`]);
+  assert.deepEqual(
+    [written.outcome, written.exitCode, written.stdout],
+    ["done", 0, `File written: ${path}`],
+  );
   assert.equal(readFileSync(path, "utf8"), content);
   assert.equal(statSync(path).mode & 0o777, 0o644);
   assert.equal((await read(path)).stdout, content);
@@ -91,13 +102,19 @@ test("an edit replaces literally: $& is two characters, and the rest keeps its b
   writeFileSync(at("f"), Buffer.concat([Buffer.from("a.c abc "), Buffer.from([255])]));
   const report = await edit(at("f"), "a.c", "$& $1 $$");
   assert.deepEqual([report.outcome, report.stdout], ["done", `File edited: ${at("f")}`]);
-  assert.deepEqual(readFileSync(at("f")), Buffer.concat([Buffer.from("$& $1 $$ abc "), Buffer.from([255])]));
+  assert.deepEqual(
+    readFileSync(at("f")),
+    Buffer.concat([Buffer.from("$& $1 $$ abc "), Buffer.from([255])]),
+  );
 });
 
 test("an edit that cannot be made changes nothing and says which of three it is", async () => {
   writeFileSync(at("f"), "one two one");
   const missing = await edit(at("nope"), "a", "b");
-  assert.deepEqual([missing.outcome, missing.exitCode, missing.error], ["done", 1, "File not found"]);
+  assert.deepEqual(
+    [missing.outcome, missing.exitCode, missing.error],
+    ["done", 1, "File not found"],
+  );
   assert.equal((await edit(at("f"), "three", "x")).error, "old_string not found");
   assert.equal((await edit(at("f"), "one", "x")).error, "old_string not unique");
   assert.equal(readFileSync(at("f"), "utf8"), "one two one");
@@ -117,8 +134,19 @@ test("a folder is listed one JSON object a line, sorted, links as links", async 
   symlinkSync("/etc", at("c"));
   execFileSync("mkfifo", [at("d")]);
   const report = await list(folder);
-  const lines = report.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assert.deepEqual(lines.map((line) => [line.name, line.type]), [["a dir", "folder"], ["b", "file"], ["c", "link"], ["d", "other"]]);
+  const lines = report.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map((line) => [line.name, line.type]),
+    [
+      ["a dir", "folder"],
+      ["b", "file"],
+      ["c", "link"],
+      ["d", "other"],
+    ],
+  );
   assert.equal(lines[1].size, 5);
   assert.equal(lines[1].modifiedMs, Math.trunc(statSync(at("b")).mtimeMs));
   assert.match((await list(at("b"))).error ?? "", /ENOTDIR/);
@@ -126,9 +154,20 @@ test("a folder is listed one JSON object a line, sorted, links as links", async 
 });
 
 test("a path outside of every root is refused, and the roots are named", async () => {
-  const outside = ["/etc/passwd", `${stage.root}/../state/x`, `${stage.root}-beside/x`, stage.state, "relative"];
+  const outside = [
+    "/etc/passwd",
+    `${stage.root}/../state/x`,
+    `${stage.root}-beside/x`,
+    stage.state,
+    "relative",
+  ];
   for (const path of outside) {
-    for (const report of [await read(path), await write(path, "x"), await edit(path, "a", "b"), await list(path)]) {
+    for (const report of [
+      await read(path),
+      await write(path, "x"),
+      await edit(path, "a", "b"),
+      await list(path),
+    ]) {
       assert.deepEqual([report.outcome, report.exitCode], ["refused", 126], path);
       assert.ok(report.error?.includes(stage.root));
     }
@@ -155,7 +194,16 @@ test("a link that leaves the root and a hard link are refused; a link within it 
 test("files that make programs run elsewhere are not written, however their names are reached", async () => {
   mkdirSync(at(".git/hooks"), { recursive: true });
   symlinkSync(".git", at("alias"));
-  const names = [".git/hooks/pre-commit", ".git/config", "alias/hooks/x", "new/.git/hooks/x", ".bashrc", ".VSCode/tasks.json", ".mcp.json", ".claude/settings.local.json"];
+  const names = [
+    ".git/hooks/pre-commit",
+    ".git/config",
+    "alias/hooks/x",
+    "new/.git/hooks/x",
+    ".bashrc",
+    ".VSCode/tasks.json",
+    ".mcp.json",
+    ".claude/settings.local.json",
+  ];
   for (const name of names) {
     const report = await write(at(name), "x");
     assert.deepEqual([report.outcome, report.exitCode], ["refused", 126], name);
@@ -171,7 +219,10 @@ test("a file larger than the limit is neither read nor written", async () => {
   assert.match(reading.error ?? "", /5000 bytes/);
   assert.equal((await write(at("new"), "x".repeat(5_001))).outcome, "failed");
   writeFileSync(at("grow"), "x".repeat(4_999));
-  assert.equal((await edit(at("grow"), "xxx", "y".repeat(9), false)).error, "old_string not unique");
+  assert.equal(
+    (await edit(at("grow"), "xxx", "y".repeat(9), false)).error,
+    "old_string not unique",
+  );
   assert.equal((await edit(at("grow"), "x".repeat(4_999), "y".repeat(5_001))).outcome, "failed");
 });
 
@@ -185,7 +236,10 @@ test("a pipe in the root is not read: nobody waits for its writer", async () => 
 test("a cancelled write leaves the file as it was", async () => {
   writeFileSync(at("f"), "old");
   const controller = new AbortController();
-  const running = stage.run({ kind: "file-write", path: at("f"), content: "new", encoding: "utf8" }, { signal: controller.signal });
+  const running = stage.run(
+    { kind: "file-write", path: at("f"), content: "new", encoding: "utf8" },
+    { signal: controller.signal },
+  );
   controller.abort();
   const report = await running;
   assert.deepEqual([report.outcome, report.exitCode], ["cancelled", 130]);

@@ -24,12 +24,22 @@ test("the home is at its place, private, empty but for roots, and gone afterward
 });
 
 test("two tasks never share a temporary folder", async () => {
-  await printed("echo secret > /tmp/left; echo secret > /dev/shm/left; echo secret > /var/tmp 2>/dev/null");
+  await printed(
+    "echo secret > /tmp/left; echo secret > /dev/shm/left; echo secret > /var/tmp 2>/dev/null",
+  );
   assert.equal(await printed("cat /tmp/left /dev/shm/left 2>/dev/null"), "");
 });
 
 test("nothing outside of the roots can be written or made", async () => {
-  const places = ["/usr/x", "/etc/x", "/bin/x", "/x", stage.state, join(stage.root, "..", "beside"), "/proc/sys/kernel/core_pattern"];
+  const places = [
+    "/usr/x",
+    "/etc/x",
+    "/bin/x",
+    "/x",
+    stage.state,
+    join(stage.root, "..", "beside"),
+    "/proc/sys/kernel/core_pattern",
+  ];
   for (const place of places) {
     await printed(`echo x > '${place}' || mkdir '${place}/y'`);
     assert.equal(existsSync(join(place, "y")), false);
@@ -48,7 +58,10 @@ test("the worker's state, other homes and the install cannot be seen", async () 
 });
 
 test("no other process can be seen or signalled", async () => {
-  assert.equal(await printed(`kill -0 ${process.pid} 2>/dev/null && echo reached; ls -d /proc/[0-9]* | wc -l`), "4\n");
+  assert.equal(
+    await printed(`kill -0 ${process.pid} 2>/dev/null && echo reached; ls -d /proc/[0-9]* | wc -l`),
+    "4\n",
+  );
 });
 
 test("there is no network: neither this computer's ports nor local sockets nor its names", async () => {
@@ -61,7 +74,9 @@ test("there is no network: neither this computer's ports nor local sockets nor i
   await once(local, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const seen = await printed(`cat < /dev/tcp/127.0.0.1/${port}; socat - UNIX-CONNECT:${path} 2>&1; true`);
+  const seen = await printed(
+    `cat < /dev/tcp/127.0.0.1/${port}; socat - UNIX-CONNECT:${path} 2>&1; true`,
+  );
   assert.doesNotMatch(seen, /reached/);
   assert.match(seen, /Operation not permitted/);
   const outside = await promisify(execFile)("socat", ["-u", `UNIX-CONNECT:${path}`, "-"]);
@@ -84,9 +99,13 @@ test("a descriptor that the worker left open does not reach the task", async () 
 
 test("git init and git commit work, and hooks and settings of a repository are closed to later tasks", async () => {
   const git = "git -c user.name=a -c user.email=a@b -c init.defaultBranch=main";
-  const first = await stage.command(`mkdir p && cd p && ${git} init -q && echo 1 > f && git add f && ${git} commit -qm one && git log --oneline | wc -l`);
+  const first = await stage.command(
+    `mkdir p && cd p && ${git} init -q && echo 1 > f && git add f && ${git} commit -qm one && git log --oneline | wc -l`,
+  );
   assert.deepEqual([first.stdout, first.exitCode], ["1\n", 0], first.stderr);
-  const second = await stage.command(`cd p && echo 2 > f && ${git} commit -qam two && git log --oneline | wc -l`);
+  const second = await stage.command(
+    `cd p && echo 2 > f && ${git} commit -qam two && git log --oneline | wc -l`,
+  );
   assert.deepEqual([second.stdout, second.exitCode], ["2\n", 0], second.stderr);
   const attacks = await stage.command(
     "cd p; echo evil > .git/hooks/post-commit; git config core.fsmonitor evil; mv .git .git2; mv .git/hooks .git/h; rm -rf .git/hooks; cd ..; mv p q; true",
@@ -129,7 +148,10 @@ test("a tool's folder can be read and run, and not written", async () => {
 test("a root may have any name", async () => {
   const root = join(stage.root, "it's [a]* $HOME");
   mkdirSync(root);
-  const report = await stage.command("echo x > f; pwd", { cwd: root, cage: { roots: [root], readable: [] } });
+  const report = await stage.command("echo x > f; pwd", {
+    cwd: root,
+    cage: { roots: [root], readable: [] },
+  });
   assert.deepEqual([report.stdout, report.stderr], [`${root}\n`, ""]);
   assert.equal(existsSync(join(root, "f")), true);
 });

@@ -19,9 +19,16 @@ function homeWith(bashrc: string) {
 }
 
 test("the login shell's names pass when they are on the list, and no token does", async () => {
-  using home = homeWith('case $- in *i*) ;; *) return;; esac\necho noise\nexport LC_TIME=de_DE LANG=de_DE.UTF-8 TZ=Europe/Berlin GITHUB_TOKEN=secret EDITOR=vi LD_PRELOAD= NPM_TOKEN=x\n');
+  using home = homeWith(
+    "case $- in *i*) ;; *) return;; esac\necho noise\nexport LC_TIME=de_DE LANG=de_DE.UTF-8 TZ=Europe/Berlin GITHUB_TOKEN=secret EDITOR=vi LD_PRELOAD= NPM_TOKEN=x\n",
+  );
   const base = { WORKER_TOKEN: "secret", LANG: "C" };
-  const { variables, warning } = await resolveLoginEnvironment({ clock, shell: "/bin/bash", home: home.path, base });
+  const { variables, warning } = await resolveLoginEnvironment({
+    clock,
+    shell: "/bin/bash",
+    home: home.path,
+    base,
+  });
   assert.equal(warning, null);
   assert.equal(variables["LC_TIME"], "de_DE");
   assert.equal(variables["TZ"], "Europe/Berlin");
@@ -30,16 +37,37 @@ test("the login shell's names pass when they are on the list, and no token does"
 });
 
 test("a tool's folder on PATH brings its prefix; personal neighbors stay hidden", async () => {
-  using home = homeWith('export PATH="$HOME/.nvm/versions/node/v24/bin:$HOME/.local/bin:$HOME/bin:$HOME/open:$HOME/gone/bin:relative:$PATH"\nexport NVM_DIR="$HOME/.nvm"\n');
-  for (const name of [".nvm/versions/node/v24/bin", ".nvm/versions/node/v24/lib", ".local/bin", ".local/lib", ".local/share/keyrings", "bin", "lib", "open"]) {
+  using home = homeWith(
+    'export PATH="$HOME/.nvm/versions/node/v24/bin:$HOME/.local/bin:$HOME/bin:$HOME/open:$HOME/gone/bin:relative:$PATH"\nexport NVM_DIR="$HOME/.nvm"\n',
+  );
+  for (const name of [
+    ".nvm/versions/node/v24/bin",
+    ".nvm/versions/node/v24/lib",
+    ".local/bin",
+    ".local/lib",
+    ".local/share/keyrings",
+    "bin",
+    "lib",
+    "open",
+  ]) {
     mkdirSync(join(home.path, name), { recursive: true });
   }
   chmodSync(join(home.path, "open"), 0o777);
-  const found = await resolveLoginEnvironment({ clock, shell: "/bin/bash", home: home.path, base: {} });
+  const found = await resolveLoginEnvironment({
+    clock,
+    shell: "/bin/bash",
+    home: home.path,
+    base: {},
+  });
   const at = (name: string): string => join(home.path, name);
   const own = found.path.filter((folder) => folder.startsWith(home.path));
   assert.deepEqual(own, [at(".nvm/versions/node/v24/bin"), at(".local/bin"), at("bin")]);
-  assert.deepEqual(found.readable, [at(".nvm/versions/node/v24/bin"), at(".nvm/versions/node/v24"), at(".local/bin"), at("bin")]);
+  assert.deepEqual(found.readable, [
+    at(".nvm/versions/node/v24/bin"),
+    at(".nvm/versions/node/v24"),
+    at(".local/bin"),
+    at("bin"),
+  ]);
   assert.deepEqual(found.toolHomes, { NVM_DIR: at(".nvm") });
 });
 
@@ -55,7 +83,12 @@ test("a login shell that hangs is killed with what it started, and tasks get the
       return { cancel() {}, [Symbol.dispose]() {} };
     },
   };
-  const found = await resolveLoginEnvironment({ clock: impatient, shell: "/bin/bash", home: home.path, base: {} });
+  const found = await resolveLoginEnvironment({
+    clock: impatient,
+    shell: "/bin/bash",
+    home: home.path,
+    base: {},
+  });
   assert.match(found.warning ?? "", /no answer in 5000 ms/);
   assert.deepEqual([found.path, found.readable], [[], []]);
   await eventually(() => alive(mark).length === 0);
@@ -73,7 +106,13 @@ test("waiting for the login shell ends when it is aborted", async () => {
   using home = homeWith("sleep 300\n");
   const controller = new AbortController();
   const { signal } = controller;
-  const asking = resolveLoginEnvironment({ clock, shell: "/bin/bash", home: home.path, base: {}, signal });
+  const asking = resolveLoginEnvironment({
+    clock,
+    shell: "/bin/bash",
+    home: home.path,
+    base: {},
+    signal,
+  });
   controller.abort(new Error("stopped"));
   await assert.rejects(asking, /stopped/);
 });

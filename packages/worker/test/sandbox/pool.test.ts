@@ -27,7 +27,13 @@ async function openPoolStage(warm: number): Promise<PoolStage> {
   const root = join(folder.path, "root");
   const state = join(folder.path, "state");
   mkdirSync(root);
-  const real = openBlueprints({ clock, log: silentLog, environment: plainEnvironment, home: homedir(), hidden: [state] });
+  const real = openBlueprints({
+    clock,
+    log: silentLog,
+    environment: plainEnvironment,
+    home: homedir(),
+    hidden: [state],
+  });
   let built = 0;
   const blueprints: Blueprints = {
     stateOf: () => stage.state,

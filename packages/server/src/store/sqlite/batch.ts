@@ -26,7 +26,7 @@ const operationsMax = 2_000;
 export function openBatch(db: DatabaseSync): Batch {
   const begin = db.prepare("BEGIN IMMEDIATE");
   const commit = db.prepare("COMMIT");
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
   let planned = false;
   let closed = false;
 

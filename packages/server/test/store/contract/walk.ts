@@ -2,7 +2,7 @@
 // each step the store must say what the model says.
 
 import { moves, type Held, type Move, type State } from "@openclaw-worker/protocol";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Store } from "../../../src/store/store.ts";
