@@ -3,7 +3,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import fs from "node:fs";
-import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { fieldsOf } from "./fields.ts";
 
 export interface Program {
@@ -27,8 +27,7 @@ export interface Aide extends Running {
 
 export interface Crew extends AsyncDisposable {
   start(program: Program): Running;
-  /** Starts `bench/aide/<name>.ts`. */
-  aide(name: string): Promise<Aide>;
+  aide(name: AideName): Promise<Aide>;
   /** At once and without waiting: for the end of this process. */
   killAll(): void;
 }
@@ -41,8 +40,20 @@ export interface CrewOptions {
 interface Launched {
   readonly child: ChildProcess;
   readonly running: Running;
-  complaint(): string;
+  readonly complaint: () => string;
 }
+
+/** Named one by one, so that a tool that looks for unused files sees that these are used. */
+const aides = {
+  answerer: import.meta.resolve("./aide/answerer.ts"),
+  "bare-parking": import.meta.resolve("./aide/bare-parking.ts"),
+  filler: import.meta.resolve("./aide/filler.ts"),
+  load: import.meta.resolve("./aide/load.ts"),
+  parker: import.meta.resolve("./aide/parker.ts"),
+  relay: import.meta.resolve("./aide/relay.ts"),
+  spawner: import.meta.resolve("./aide/spawner.ts"),
+} as const;
+type AideName = keyof typeof aides;
 
 const obeyMs = 8_000;
 const setpriv = "/usr/bin/setpriv";
@@ -78,8 +89,7 @@ export function createCrew({ node, env }: CrewOptions): Crew {
   return {
     start: (program) => launch(program, false).running,
     async aide(name) {
-      const file = path.join(import.meta.dirname, "aide", `${name}.ts`);
-      const argv = [node, "--conditions=source", file];
+      const argv = [node, "--conditions=source", fileURLToPath(aides[name])];
       const { child, running, complaint } = launch({ argv, env }, true);
       const ask = askOf(child, complaint);
       await ask("ready", {});
@@ -111,7 +121,7 @@ async function ended(child: ChildProcess): Promise<void> {
 
 interface Printed extends Pick<Running, "line"> {
   /** The end of what it wrote to stderr. */
-  complaint(): string;
+  readonly complaint: () => string;
 }
 
 function listen(child: ChildProcess): Printed {
@@ -137,7 +147,8 @@ function listen(child: ChildProcess): Printed {
       new Promise((resolve, reject) => {
         const watcher = (): void => {
           const found = text.split("\n").find((line) => pattern.test(line));
-          const over = child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+          const over =
+            child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
           if (found === undefined && !over) return;
           watchers.delete(watcher);
           if (found !== undefined) resolve(found);

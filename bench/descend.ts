@@ -53,16 +53,44 @@ function ensureUser(): number {
 
 function become(checkout: string, app: string, args: readonly string[]): Promise<number> {
   const node = fs.realpathSync(process.execPath);
-  const program = node.startsWith(`${checkout}/`) ? path.join(app, path.relative(checkout, node)) : node;
+  const program = node.startsWith(`${checkout}/`)
+    ? path.join(app, path.relative(checkout, node))
+    : node;
   const script =
     'mount --bind "$1" "$2" && mount -o remount,bind,ro,nosuid,nodev "$2" && cd "$2" && shift 2 && exec "$@"';
   const argv = [
-    ...["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", checkout, app],
-    ...["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--no-new-privs"],
-    ...["--inh-caps=-all", "--bounding-set=-all", "--pdeathsig", "TERM"],
-    ...["/usr/bin/env", "-i", `HOME=${home}`, `USER=${user}`, "SHELL=/bin/bash", "LANG=C.UTF-8"],
-    ...[`PATH=${path.dirname(program)}:/usr/sbin:/usr/bin:/sbin:/bin`, `TMPDIR=${os.tmpdir()}`],
-    ...[program, "--conditions=source", path.join(app, "bench", "main.ts"), ...args],
+    "--mount",
+    "--propagation",
+    "private",
+    "/bin/sh",
+    "-c",
+    script,
+    "sh",
+    checkout,
+    app,
+    "/usr/bin/setpriv",
+    "--reuid",
+    user,
+    "--regid",
+    user,
+    "--clear-groups",
+    "--no-new-privs",
+    "--inh-caps=-all",
+    "--bounding-set=-all",
+    "--pdeathsig",
+    "TERM",
+    "/usr/bin/env",
+    "-i",
+    `HOME=${home}`,
+    `USER=${user}`,
+    "SHELL=/bin/bash",
+    "LANG=C.UTF-8",
+    `PATH=${path.dirname(program)}:/usr/sbin:/usr/bin:/sbin:/bin`,
+    `TMPDIR=${os.tmpdir()}`,
+    program,
+    "--conditions=source",
+    path.join(app, "bench", "main.ts"),
+    ...args,
   ];
   const child = spawn("/usr/bin/unshare", argv, { stdio: "inherit" });
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => child.kill(name));

@@ -55,52 +55,73 @@ interface Waiting {
 
 /**
  * One connection, one request at a time, written and read by hand (RFC 9112, the part that our
- * servers use: a Content-Length in every answer).
+ * servers use: a Content-Length in every answer). A connection that was closed meanwhile, because
+ * nothing was asked for long, is opened anew.
  */
 export async function openLeanCaller({ url, token }: Address): Promise<Caller> {
   const { hostname, port } = new URL(url);
-  const socket = net.connect({ host: hostname, port: Number(port), noDelay: true });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("error", reject);
-  });
+  const common = `\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${token}\r\n`;
   let waiting: Waiting | null = null;
-  let heard: Buffer = Buffer.alloc(0);
-  const fail = (error: Error): void => waiting?.reject(error);
-  socket.on("error", fail);
-  socket.on("close", () => fail(new Error("the connection was closed")));
-  socket.on("data", (chunk) => {
-    heard = heard.length === 0 ? chunk : Buffer.concat([heard, chunk]);
-    const answer = wholeAnswer(heard);
-    if (answer === null || waiting === null) return;
-    heard = Buffer.alloc(0);
+  const hear = (answer: Answer | Error): void => {
+    if (waiting === null) return;
     const { resolve, reject, what } = waiting;
     waiting = null;
-    if (answer.status === 200) resolve(answer.text);
+    if (answer instanceof Error) reject(new Error(`${what}: ${answer.message}`));
+    else if (answer.status === 200) resolve(answer.text);
     else reject(new Error(`${what}: ${answer.status} ${answer.text}`));
-  });
-  const common = `\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${token}\r\n`;
+  };
+  const connect = (): Promise<net.Socket> => openLine({ host: hostname, port: Number(port) }, hear);
+  let socket = await connect();
   return {
     close: () => socket.destroy(),
-    call: (method, path, body) =>
-      new Promise((resolve, reject) => {
+    async call(method, path, body) {
+      if (!socket.writable || socket.readableEnded) socket = await connect();
+      return new Promise((resolve, reject) => {
         waiting = { what: `${method} ${path}`, resolve, reject };
         const head = `${method} ${path} HTTP/1.1${common}`;
         if (body === undefined) return void socket.write(`${head}\r\n`);
         const length = Buffer.byteLength(body);
-        socket.write(
-          `${head}content-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`,
-        );
-      }),
+        const fields = `content-type: application/json\r\ncontent-length: ${length}`;
+        return void socket.write(`${head}${fields}\r\n\r\n${body}`);
+      });
+    },
   };
 }
 
-function wholeAnswer(heard: Buffer): { readonly status: number; readonly text: string } | null {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function openLine(
+  to: { readonly host: string; readonly port: number },
+  hear: (answer: Answer | Error) => void,
+): Promise<net.Socket> {
+  const socket = net.connect({ ...to, noDelay: true });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", reject);
+  });
+  let heard: Buffer = Buffer.alloc(0);
+  socket.on("error", hear);
+  socket.on("close", () => hear(new Error("the connection was closed")));
+  socket.on("data", (chunk) => {
+    heard = heard.length === 0 ? chunk : Buffer.concat([heard, chunk]);
+    const answer = wholeAnswer(heard);
+    if (answer === null) return;
+    heard = Buffer.alloc(0);
+    hear(answer);
+  });
+  return socket;
+}
+
+function wholeAnswer(heard: Buffer): Answer | Error | null {
   const end = heard.indexOf("\r\n\r\n");
   if (end < 0) return null;
   const head = heard.toString("latin1", 0, end);
   const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.NaN);
-  if (Number.isNaN(length)) throw new Error(`an answer without Content-Length: ${head}`);
+  // The server streams when an answer takes longer than 15 s: no row waits that long for nothing.
+  if (Number.isNaN(length)) return new Error("an answer that took too long, in pieces");
   const from = end + 4;
   if (heard.length < from + length) return null;
   return { status: Number(head.slice(9, 12)), text: heard.toString("utf8", from, from + length) };

@@ -51,11 +51,15 @@ function find(entries: ReadonlyMap<string, Entry>, from: string, name: string): 
 }
 
 function readLock(checkout: string): ReadonlyMap<string, Entry> {
-  const lock: unknown = JSON.parse(fs.readFileSync(path.join(checkout, "package-lock.json"), "utf8"));
+  const lock: unknown = JSON.parse(
+    fs.readFileSync(path.join(checkout, "package-lock.json"), "utf8"),
+  );
   return new Map(
     Object.entries(member(lock, "packages")).map(([at, value]) => {
       const resolved = Object.entries(value ?? {}).find(([name]) => name === "resolved")?.[1];
-      const isLink = Object.entries(value ?? {}).some(([name, flag]) => name === "link" && flag === true);
+      const isLink = Object.entries(value ?? {}).some(
+        ([name, flag]) => name === "link" && flag === true,
+      );
       return [
         at,
         {

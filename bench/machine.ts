@@ -17,6 +17,8 @@ export interface Machine {
   readonly fsyncP50Ms: number;
   /** Load of the last minute when the run began: a busy machine measures itself. */
   readonly loadBefore: number;
+  /** How the kernel schedules the run: `real-time` (chrt) keeps other work of the machine out. */
+  readonly scheduling: "normal" | "real-time";
   readonly commit: string;
 }
 
@@ -30,7 +32,16 @@ export function machineOf(folder: string, checkout: string): Machine {
     bwrap: printed("bwrap", ["--version"]),
     fsyncP50Ms: fsyncMs(path.join(folder, "fsync")),
     loadBefore: os.loadavg()[0] ?? 0,
-    commit: printed("git", ["-c", "safe.directory=*", "-C", checkout, "describe", "--always", "--dirty"]),
+    scheduling: isRealTime() ? "real-time" : "normal",
+    commit: printed("git", [
+      "-c",
+      "safe.directory=*",
+      "-C",
+      checkout,
+      "describe",
+      "--always",
+      "--dirty",
+    ]),
   };
 }
 
@@ -38,8 +49,16 @@ export function machineLine(machine: Machine): string {
   return (
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB; ${machine.kernel}; ` +
     `Node ${machine.node}; ${machine.bwrap}; fsync p50 ${machine.fsyncP50Ms.toFixed(2)} ms; ` +
-    `load before ${machine.loadBefore.toFixed(2)}; commit ${machine.commit}`
+    `load before ${machine.loadBefore.toFixed(2)}; ${machine.scheduling} scheduling; ` +
+    `commit ${machine.commit}`
   );
+}
+
+// Field 41 of proc(5)'s stat, counted after the command's name: SCHED_FIFO is 1, SCHED_RR 2.
+function isRealTime(): boolean {
+  const text = fs.readFileSync("/proc/self/stat", "utf8");
+  const policy = text.slice(text.lastIndexOf(")") + 2).split(" ")[38];
+  return policy === "1" || policy === "2";
 }
 
 function fsyncMs(file: string): number {

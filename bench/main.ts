@@ -58,7 +58,12 @@ async function measure(options: Options): Promise<Results> {
   const say = (text: string): void => console.error(text);
   say(machineLine(machine));
   const bench: Bench = {
-    ...{ crew, folder, checkout, env, say, node: process.execPath },
+    crew,
+    folder,
+    checkout,
+    env,
+    say,
+    node: process.execPath,
     profile: options.profile === null ? null : path.resolve(options.profile),
     size: (full, quick) => (options.quick ? quick : full),
   };

@@ -31,7 +31,7 @@ export function tableOf(results: Results): string {
   ]);
   const head = ["what", "ours", "beside us", "", "ratio", "goal"];
   const widths = head.map((title, column) =>
-    Math.max(title.length, ...cells.map((row) => [...(row[column] ?? "")].length)),
+    Math.max(title.length, ...cells.map((row) => (row[column] ?? "").length)),
   );
   const text = (row: readonly string[]): string =>
     `| ${row.map((cell, column) => pad(cell, widths[column] ?? 0)).join(" | ")} |`;
@@ -69,7 +69,7 @@ function shown(value: number, unit: Unit): string {
 }
 
 function pad(text: string, width: number): string {
-  return text + " ".repeat(Math.max(0, width - [...text].length));
+  return text.padEnd(width);
 }
 
 /** Writes `<date>.json` and `latest.md` into the folder. */

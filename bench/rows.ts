@@ -10,4 +10,14 @@ import { size } from "./rows/size.ts";
 import { start } from "./rows/start.ts";
 
 /** In the order in which they run. */
-export const rows: readonly Row[] = [echo, burst, queue, idle, history, size, output, cancel, start];
+export const rows: readonly Row[] = [
+  echo,
+  burst,
+  queue,
+  idle,
+  history,
+  size,
+  output,
+  cancel,
+  start,
+];

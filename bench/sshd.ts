@@ -23,7 +23,15 @@ export async function openSshd(bench: Bench): Promise<Sshd> {
   const folder = path.join(bench.folder, "ssh");
   fs.mkdirSync(folder, { mode: 0o700 });
   for (const name of ["host", "user"]) {
-    spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", path.join(folder, name)]);
+    spawnSync("/usr/bin/ssh-keygen", [
+      "-q",
+      "-t",
+      "ed25519",
+      "-N",
+      "",
+      "-f",
+      path.join(folder, name),
+    ]);
   }
   fs.copyFileSync(path.join(folder, "user.pub"), path.join(folder, "authorized"));
   const port = await freePort();
@@ -31,9 +39,18 @@ export async function openSshd(bench: Bench): Promise<Sshd> {
   fs.writeFileSync(
     config,
     [
-      ...[`Port ${port}`, "ListenAddress 127.0.0.1", `HostKey ${folder}/host`, `PidFile ${folder}/pid`],
-      ...[`AuthorizedKeysFile ${folder}/authorized`, "UsePAM no", "StrictModes no"],
-      ...["PasswordAuthentication no", "MaxSessions 64", "MaxStartups 64", "UseDNS no", ""],
+      `Port ${port}`,
+      "ListenAddress 127.0.0.1",
+      `HostKey ${folder}/host`,
+      `PidFile ${folder}/pid`,
+      `AuthorizedKeysFile ${folder}/authorized`,
+      "UsePAM no",
+      "StrictModes no",
+      "PasswordAuthentication no",
+      "MaxSessions 64",
+      "MaxStartups 64",
+      "UseDNS no",
+      "",
     ].join("\n"),
   );
   const daemon = bench.crew.start({ argv: [sshd, "-D", "-f", config], env: bench.env });
@@ -42,9 +59,21 @@ export async function openSshd(bench: Bench): Promise<Sshd> {
   const host = [`${os.userInfo().username}@127.0.0.1`];
   const master = bench.crew.start({
     argv: [
-      ...["ssh", ...common, "-M", "-N", "-i", path.join(folder, "user"), "-o", "BatchMode=yes"],
-      ...["-o", "ConnectionAttempts=20", "-o", "StrictHostKeyChecking=accept-new"],
-      ...["-o", `UserKnownHostsFile=${folder}/known`, ...host],
+      "ssh",
+      ...common,
+      "-M",
+      "-N",
+      "-i",
+      path.join(folder, "user"),
+      "-o",
+      "BatchMode=yes",
+      "-o",
+      "ConnectionAttempts=20",
+      "-o",
+      "StrictHostKeyChecking=accept-new",
+      "-o",
+      `UserKnownHostsFile=${folder}/known`,
+      ...host,
     ],
     env: bench.env,
   });

@@ -14,7 +14,9 @@ import os from "node:os";
 import path from "node:path";
 
 const house = path.resolve(import.meta.dirname, "..");
-const node = process.execPath;
+// Run by an older Node by hand: the tests still get the Node that came with the install.
+const installed = path.join(house, "node_modules/.bin/node");
+const node = fs.existsSync(installed) ? fs.realpathSync(installed) : process.execPath;
 const isRoot = process.getuid?.() === 0;
 const chosen = process.argv.slice(2);
 
@@ -108,14 +110,19 @@ function runPlain(files) {
   const script =
     'mount --bind "$1" "$2" && mount -o remount,bind,ro,nosuid,nodev "$2" && cd "$2" && shift 2 && exec "$@"';
   const caps = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
-  return run("/usr/bin/unshare", [
-    ...["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", house, app],
-    ...["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", ...caps],
-    ...["/usr/bin/env", "-i", `HOME=${home}`, `USER=${user}`, "SHELL=/bin/bash", "LANG=C.UTF-8"],
-    ...[`PATH=${path.dirname(program)}:/usr/sbin:/usr/bin:/sbin:/bin`, `TMPDIR=${os.tmpdir()}`],
-    ...(process.env.CI ? ["CI=true"] : []),
-    ...[program, ...testArguments(files)],
-  ]);
+  const namespace = ["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", house, app];
+  const descent = ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", ...caps];
+  const environment = {
+    HOME: home,
+    USER: user,
+    SHELL: "/bin/bash",
+    LANG: "C.UTF-8",
+    PATH: `${path.dirname(program)}:/usr/sbin:/usr/bin:/sbin:/bin`,
+    TMPDIR: os.tmpdir(),
+    ...(process.env.CI ? { CI: "true" } : {}),
+  };
+  const clean = ["/usr/bin/env", "-i", ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)];
+  return run("/usr/bin/unshare", [...namespace, ...descent, ...clean, program, ...testArguments(files)]);
 }
 
 function run(program, args) {

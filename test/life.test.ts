@@ -130,10 +130,8 @@ test("a file comes and goes byte for byte", async () => {
     const written = await stage.client.run({
       kind: "file-write",
       path: name,
-      ...{
-        content: content.toString("base64"),
-        encoding: "base64",
-      },
+      content: content.toString("base64"),
+      encoding: "base64",
     });
     assert.equal(written.stdout, `File written: ${place}`);
     assert.deepEqual(readFileSync(place), content);

@@ -25,7 +25,7 @@ const thirdParty: Readonly<Record<string, readonly string[]>> = {
   protocol: ["zod"],
   client: ["zod"],
   server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod"],
-  worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe"],
+  worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe", "unbash"],
   cli: ["commander", "zod"],
 };
 
@@ -37,24 +37,29 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     store: [],
     guard: [],
     answer: [],
+    body: [],
     config: [],
+    listen: ["config"],
     state: ["config"],
     parts: ["queue", "store", "guard", "config"],
-    app: ["parts", "routes", "answer", "guard"],
-    main: ["app", "config", "guard", "queue", "state", "store"],
+    app: ["parts", "routes", "answer", "body", "guard"],
+    main: ["app", "config", "guard", "listen", "queue", "state", "store"],
   },
   worker: {
-    policy: ["job"],
+    policy: ["job", "errno"],
     output: [],
     sandbox: ["job"],
     run: ["job", "sandbox", "output", "environment"],
     environment: ["sandbox"],
     journal: [],
-    link: [],
+    link: ["answer", "weather"],
+    answer: [],
+    weather: ["answer"],
     verify: [],
     slots: [],
-    state: [],
-    config: ["state"],
+    state: ["errno"],
+    errno: [],
+    config: [],
     job: [],
     place: ["job", "policy"],
   },
@@ -82,8 +87,10 @@ const capabilities: readonly Capability[] = [
       "worker/src/link.ts",
       // The self-test tries to reach a listener of its own from inside the cage, and must fail.
       "worker/src/sandbox/selftest.ts",
+      // Wraps the descriptors of a task's output, which are FIFOs; it connects to nothing.
+      "worker/src/sandbox/spawn.ts",
       "client/src/send.ts",
-      "server/src/app.ts",
+      "server/src/listen.ts",
       "server/src/routes/notify.ts",
       "cli/src/up/port.ts",
     ],
@@ -100,7 +107,6 @@ const capabilities: readonly Capability[] = [
       "worker/src/policy/load.ts",
       "worker/src/policy/roots.ts",
       "worker/src/run/files.ts",
-      "worker/src/run/spot.ts",
       "worker/src/sandbox/folders.ts",
       "worker/src/sandbox/guarded.ts",
       "server/src/state.ts",
@@ -160,7 +166,7 @@ test("packages import one way only, and nothing from outside that is not argued 
         own === null
           ? thirdParty[source.house]?.some((name) => target === name || target.startsWith(`${name}/`))
           : packageArrows[source.house]?.includes(own);
-      if (allowed !== true) wrong.push(`${source.name} imports ${target}`);
+      if (!(allowed ?? false)) wrong.push(`${source.name} imports ${target}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -224,7 +230,7 @@ function readSources(): readonly Source[] {
       .filter((file) => file.endsWith(".ts"))
       .map((file) => {
         const text = fs.readFileSync(path.join(folder, file), "utf8");
-        const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
+        const imports = [...text.matchAll(/^(?:import\b[^"';]*?|export\b[^"';=]*?\bfrom )"([^"]+)";|\bimport\("([^"]+)"\)/gm)].map((match) => match[1] ?? match[2] ?? "");
         const source = `${name}/src/${file}`;
         return { name: source, house: name, room: roomOf(source), text, imports };
       });

@@ -8,7 +8,10 @@ const report = { stdout: "hi\n", stderr: "", exitCode: 0, error: null, outcome: 
 
 serve({
   async house(params) {
-    await answerHouse({ url: params.text("url"), token: params.text("token") }, params.number("slots"));
+    await answerHouse(
+      { url: params.text("url"), token: params.text("token") },
+      params.number("slots"),
+    );
   },
   async relay(params) {
     const address = { url: params.text("url"), token: "" };
@@ -25,7 +28,12 @@ async function answerHouse(address: Address, slots: number): Promise<void> {
   const poller = await openLeanCaller(address);
   const idle = await Promise.all(Array.from({ length: slots }, () => openLeanCaller(address)));
   const worker = {
-    ...{ name: instance, instance, labels: [], version: "bench", platform: "bench", slots },
+    name: instance,
+    instance,
+    labels: [],
+    version: "bench",
+    platform: "bench",
+    slots,
     policyDigest: "",
   };
   await poller.call("POST", "/worker/beat", JSON.stringify({ worker, held: [] }));

@@ -1,6 +1,6 @@
 // Fills a store with tasks that were submitted, run and settled, through the store's own verbs.
 
-import { newTaskId, reportSchema, type TaskId } from "@openclaw-worker/protocol";
+import { newTaskId, reportSchema, type Submission, type TaskId } from "@openclaw-worker/protocol";
 import { openSqliteStore } from "@openclaw-worker/server";
 import { randomBytes } from "node:crypto";
 import { serve } from "./serve.ts";
@@ -13,9 +13,14 @@ serve({
   async fill(params) {
     await using store = openSqliteStore(params.text("file"));
     const count = params.number("count");
-    const report = reportSchema.parse({ stdout: "hi\n", exitCode: 0, outcome: "done", durationMs: 3 });
+    const report = reportSchema.parse({
+      stdout: "hi\n",
+      exitCode: 0,
+      outcome: "done",
+      durationMs: 3,
+    });
     const claimant = { name: "filler", labels: [], leased: true };
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       const size = Math.min(perTransaction, count - done);
       const at = Date.now();
       const ids = Array.from({ length: size }, () => newTaskId(at, randomBytes(10)));
@@ -32,12 +37,18 @@ serve({
   },
 });
 
+const submission: Submission = {
+  spec: {
+    kind: "command",
+    command: "echo hi",
+  },
+  timeoutMs: 3e4,
+  labels: [],
+  priority: 0,
+  ttlMs: 36e5,
+};
+
 function orderOf(id: TaskId, at: number) {
-  return {
-    ...{ id, at, selector: "0*", digest: "", deliverBy: at + 3_600_000, queuedMax: 1_000_000 },
-    submission: {
-      ...{ spec: { kind: "command", command: "echo hi" }, timeoutMs: 30_000, labels: [] },
-      ...{ priority: 0, ttlMs: 3_600_000 },
-    },
-  } as const;
+  const deliverBy = at + 3_600_000;
+  return { id, submission, selector: "0*", digest: "", deliverBy, at, queuedMax: 1_000_000 };
 }

@@ -64,7 +64,12 @@ serve({
   async introduce(params) {
     const name = params.text("instance");
     const worker = {
-      ...{ name, instance: name, labels: [], version: "bench", platform: "bench", slots: 1 },
+      name,
+      instance: name,
+      labels: [],
+      version: "bench",
+      platform: "bench",
+      slots: 1,
       policyDigest: "",
     };
     await callerOf(params).call("POST", "/worker/beat", JSON.stringify({ worker, held: [] }));
@@ -81,7 +86,12 @@ function callerOf(params: Fields): Caller {
 }
 
 function lifeOf(params: Fields, lane: number): Promise<Life> {
-  const key = JSON.stringify([params.text("url"), params.text("via"), params.text("command"), lane]);
+  const key = JSON.stringify([
+    params.text("url"),
+    params.text("via"),
+    params.text("command"),
+    lane,
+  ]);
   const known = lives.get(key);
   if (known !== undefined) return known;
   const made = openLife(params);

@@ -35,7 +35,12 @@ async function park(name: string, address: Address, isHouse: boolean): Promise<v
   const instance = `instance-${name}`;
   if (isHouse) {
     const worker = {
-      ...{ name, instance, labels: [], version: "bench", platform: "bench", slots: 1 },
+      name,
+      instance,
+      labels: [],
+      version: "bench",
+      platform: "bench",
+      slots: 1,
       policyDigest: "",
     };
     await caller.call("POST", "/worker/beat", JSON.stringify({ worker, held: [] }));

@@ -17,10 +17,14 @@ serve({
 async function listen(file: string): Promise<number> {
   const db = new DatabaseSync(file);
   db.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE");
-  db.exec("CREATE TABLE tasks (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, state TEXT, body TEXT, result TEXT)");
+  db.exec(
+    "CREATE TABLE tasks (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, state TEXT, body TEXT, result TEXT)",
+  );
   db.exec("CREATE INDEX waiting ON tasks (seq) WHERE state = 'pending'");
   const insert = db.prepare("INSERT INTO tasks (id, state, body) VALUES (?, 'pending', ?)");
-  const head = db.prepare("SELECT seq, id, body FROM tasks WHERE state = 'pending' ORDER BY seq LIMIT 1");
+  const head = db.prepare(
+    "SELECT seq, id, body FROM tasks WHERE state = 'pending' ORDER BY seq LIMIT 1",
+  );
   const claim = db.prepare("UPDATE tasks SET state = 'running' WHERE seq = ?");
   const finish = db.prepare("UPDATE tasks SET state = 'finished', result = ? WHERE id = ?");
   const read = db.prepare("SELECT result FROM tasks WHERE id = ?");
@@ -76,6 +80,7 @@ async function listen(file: string): Promise<number> {
       else run(Buffer.concat(chunks).toString(), second, tell);
     });
   });
+  server.keepAliveTimeout = 75_000;
   server.on("connection", (socket) => socket.setNoDelay(true));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

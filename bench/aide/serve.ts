@@ -7,19 +7,20 @@ export type Ops = Readonly<Record<string, (params: Fields) => unknown>>;
 export function serve(ops: Ops): void {
   process.on("disconnect", () => process.exit(0));
   process.on("SIGTERM", () => process.exit(0));
-  process.on("message", async (message) => {
-    const asked = fieldsOf(message);
-    const id = asked.number("id");
-    const op = asked.text("op");
-    if (op === "ready") return process.send?.({ id });
-    try {
-      const params = typeof message === "object" && message !== null && "params" in message;
-      const run = ops[op];
-      if (run === undefined) throw new Error(`no such op: ${op}`);
-      const value = await run(fieldsOf(params ? message.params : {}));
-      return process.send?.({ id, value });
-    } catch (error) {
-      return process.send?.({ id, error: messageOf(error) });
-    }
+  process.on("message", (message) => {
+    const id = fieldsOf(message).number("id");
+    answer(ops, message).then(
+      (value) => process.send?.({ id, value }),
+      (error: unknown) => process.send?.({ id, error: messageOf(error) }),
+    );
   });
+}
+
+async function answer(ops: Ops, message: unknown): Promise<unknown> {
+  const op = fieldsOf(message).text("op");
+  if (op === "ready") return null;
+  const run = ops[op];
+  if (run === undefined) throw new Error(`no such op: ${op}`);
+  const isGiven = typeof message === "object" && message !== null && "params" in message;
+  return await run(fieldsOf(isGiven ? message.params : {}));
 }

@@ -40,7 +40,8 @@ function run(params: Fields): Promise<number> {
     child.once("close", (code, signal) => {
       const ms = performance.now() - from;
       if (code === 0 && bytes >= params.number("bytesMin")) resolve(ms);
-      else reject(new Error(`${file} ${args.join(" ")} ended with ${code ?? signal}, ${bytes} bytes`));
+      else
+        reject(new Error(`${file} ${args.join(" ")} ended with ${code ?? signal}, ${bytes} bytes`));
     });
   });
 }

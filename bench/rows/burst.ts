@@ -89,19 +89,31 @@ function linesFor(when: string, [ours, bare, ssh]: readonly (Pace | null | undef
   const [p50, perSecond] = [beside((pace) => pace.p50), beside((pace) => pace.perSecond)];
   return [
     {
-      ...{ what: `${when}: p50`, unit: "ms", ours: ours.p50, beside: p50 },
+      what: `${when}: p50`,
+      unit: "ms",
+      ours: ours.p50,
+      beside: p50,
       goal: p50 === null ? null : atMost(ours.p50, p50.value, "no slower than open ssh"),
     },
     {
-      ...{ what: `${when}: rate`, unit: "tasks/s", ours: ours.perSecond, beside: perSecond },
+      what: `${when}: rate`,
+      unit: "tasks/s",
+      ours: ours.perSecond,
+      beside: perSecond,
       goal:
         perSecond === null
           ? null
           : atLeast(ours.perSecond, perSecond.value, "no slower than open ssh"),
     },
     {
-      ...{ what: `${when}: rate`, unit: "tasks/s", ours: ours.perSecond },
-      ...{ beside: { who: "bare spawn", value: bare.perSecond }, goal: null },
+      what: `${when}: rate`,
+      unit: "tasks/s",
+      ours: ours.perSecond,
+      beside: {
+        who: "bare spawn",
+        value: bare.perSecond,
+      },
+      goal: null,
     },
   ];
 }

@@ -33,11 +33,17 @@ async function run(bench: Bench): Promise<Finding> {
   return {
     lines: [
       {
-        ...{ what: "p50, node:http", unit: "ms", ours: ours.p50, beside: p50 },
+        what: "p50, node:http",
+        unit: "ms",
+        ours: ours.p50,
+        beside: p50,
         goal: atMost(ours.p50, spawned.p50 + 5, "spawn + 5 ms"),
       },
       {
-        ...{ what: "p99, node:http", unit: "ms", ours: ours.p99, beside: p99 },
+        what: "p99, node:http",
+        unit: "ms",
+        ours: ours.p99,
+        beside: p99,
         goal: atMost(ours.p99, spawned.p99 + 20, "spawn + 20 ms"),
       },
       { what: "p50, our client", unit: "ms", ours: packaged.p50, beside: p50, goal: null },

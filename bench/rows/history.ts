@@ -44,9 +44,13 @@ async function compare(bench: Bench, full: House, empty: House): Promise<readonl
   const instance = "bench-claimer";
   for (const house of [full, empty]) await load.ask("introduce", { ...house.address, instance });
   const claiming = (house: House) => () => load.number("claim", { ...house.address, instance });
-  const getting = (house: House, path: string) => () => load.number("get", { ...house.address, path });
+  const getting = (house: House, path: string) => () =>
+    load.number("get", { ...house.address, path });
   const turns = { rounds: bench.size(1_500, 300), warmup: 100, pauseMs: 0 };
-  const [fullClaims = [], emptyClaims = []] = await alternate([claiming(full), claiming(empty)], turns);
+  const [fullClaims = [], emptyClaims = []] = await alternate(
+    [claiming(full), claiming(empty)],
+    turns,
+  );
   const lists = { rounds: bench.size(200, 50), warmup: 20, pauseMs: 0 };
   const asked = "/tasks?limit=50&status=completed";
   const [fullLists = [], emptyLists = []] = await alternate(
@@ -59,13 +63,22 @@ async function compare(bench: Bench, full: House, empty: House): Promise<readonl
   );
   await load.stop();
   const line = (what: string, ours: number, value: number): Line => ({
-    ...{ what, unit: "ms", ours, goal: null },
-    beside: { who: "an empty store", value },
+    what,
+    unit: "ms",
+    ours,
+    goal: null,
+    beside: {
+      who: "an empty store",
+      value,
+    },
   });
   const [claims, plain] = [spreadOf(fullClaims), spreadOf(emptyClaims)];
   return [
     line("claim p50", claims.p50, plain.p50),
-    { ...line("claim p99", claims.p99, plain.p99), goal: atMost(claims.p99, 2 * plain.p99, "≤ 2 ×") },
+    {
+      ...line("claim p99", claims.p99, plain.p99),
+      goal: atMost(claims.p99, 2 * plain.p99, "≤ 2 ×"),
+    },
     line("list of 50 p50", spreadOf(fullLists).p50, spreadOf(emptyLists).p50),
     line("stats p50", spreadOf(fullStats).p50, spreadOf(emptyStats).p50),
   ];

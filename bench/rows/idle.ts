@@ -37,28 +37,46 @@ async function run(bench: Bench): Promise<Finding> {
   return {
     lines: [
       {
-        ...{ what: `RSS with ${count}`, unit: "MB", ours: ours.parkedMb },
-        ...{ beside: beside((one) => one.parkedMb), goal: atMost(ours.parkedMb, 300, "≤ 300 MB") },
+        what: `RSS with ${count}`,
+        unit: "MB",
+        ours: ours.parkedMb,
+        beside: beside((one) => one.parkedMb),
+        goal: atMost(ours.parkedMb, 300, "≤ 300 MB"),
       },
       {
-        ...{ what: "RSS with none", unit: "MB", ours: ours.emptyMb },
-        ...{ beside: beside((one) => one.emptyMb), goal: null },
+        what: "RSS with none",
+        unit: "MB",
+        ours: ours.emptyMb,
+        beside: beside((one) => one.emptyMb),
+        goal: null,
       },
       {
-        ...{ what: "processor, of one core", unit: "%", ours: ours.cpuPercent },
-        ...{ beside: beside((one) => one.cpuPercent), goal: atMost(ours.cpuPercent, 2, "< 2 %") },
+        what: "processor, of one core",
+        unit: "%",
+        ours: ours.cpuPercent,
+        beside: beside((one) => one.cpuPercent),
+        goal: atMost(ours.cpuPercent, 2, "< 2 %"),
       },
       {
-        ...{ what: "wake p50", unit: "ms", ours: ours.wake.p50 },
-        ...{ beside: beside((one) => one.wake.p50), goal: null },
+        what: "wake p50",
+        unit: "ms",
+        ours: ours.wake.p50,
+        beside: beside((one) => one.wake.p50),
+        goal: null,
       },
       {
-        ...{ what: "wake p99", unit: "ms", ours: ours.wake.p99 },
-        ...{ beside: beside((one) => one.wake.p99), goal: atMost(ours.wake.p99, 50, "< 50 ms") },
+        what: "wake p99",
+        unit: "ms",
+        ours: ours.wake.p99,
+        beside: beside((one) => one.wake.p99),
+        goal: atMost(ours.wake.p99, 50, "< 50 ms"),
       },
       {
-        ...{ what: "until all are parked", unit: "s", ours: ours.parkMs / 1000 },
-        ...{ beside: beside((one) => one.parkMs / 1000), goal: null },
+        what: "until all are parked",
+        unit: "s",
+        ours: ours.parkMs / 1e3,
+        beside: beside((one) => one.parkMs / 1e3),
+        goal: null,
       },
     ],
     notes: [
@@ -72,7 +90,11 @@ async function run(bench: Bench): Promise<Finding> {
 
 async function inHouse(bench: Bench, count: number): Promise<Parking> {
   await using house = await openHouse(bench, { slots: null });
-  return await measure(bench, { kind: "house", address: house.address, pid: house.server.pid }, count);
+  return await measure(
+    bench,
+    { kind: "house", address: house.address, pid: house.server.pid },
+    count,
+  );
 }
 
 async function inBare(bench: Bench, count: number): Promise<Parking> {
@@ -83,13 +105,19 @@ async function inBare(bench: Bench, count: number): Promise<Parking> {
   return parking;
 }
 
-async function measure(bench: Bench, { kind, address, pid }: Place, count: number): Promise<Parking> {
+async function measure(
+  bench: Bench,
+  { kind, address, pid }: Place,
+  count: number,
+): Promise<Parking> {
   const emptyMb = rssMb(pid);
   const half = Math.ceil(count / 2);
   const parkers = await Promise.all([bench.crew.aide("parker"), bench.crew.aide("parker")]);
   const from = performance.now();
   await Promise.all(
-    parkers.map((parker, index) => parker.ask("park", { ...address, kind, first: index * half, count: half })),
+    parkers.map((parker, index) =>
+      parker.ask("park", { ...address, kind, first: index * half, count: half }),
+    ),
   );
   const parkMs = performance.now() - from;
   // The garbage of the rush is collected, and every poll has come back once.

@@ -45,16 +45,28 @@ async function run(bench: Bench): Promise<Finding> {
   return {
     lines: [
       {
-        ...{ what: "worker RSS growth", unit: "MB", ours: grown.worker, beside: null },
+        what: "worker RSS growth",
+        unit: "MB",
+        ours: grown.worker,
+        beside: null,
         goal: atMost(grown.worker, 64, "≤ 64 MB"),
       },
       {
-        ...{ what: "server RSS growth", unit: "MB", ours: grown.server, beside: null },
+        what: "server RSS growth",
+        unit: "MB",
+        ours: grown.server,
+        beside: null,
         goal: atMost(grown.server, 64, "≤ 64 MB"),
       },
       {
-        ...{ what: "rate", unit: "MB/s", ours: rate(ours), goal: null },
-        beside: { who: "bare spawn, output read and dropped", value: rate(bare) },
+        what: "rate",
+        unit: "MB/s",
+        ours: rate(ours),
+        goal: null,
+        beside: {
+          who: "bare spawn, output read and dropped",
+          value: rate(bare),
+        },
       },
     ],
     notes: [

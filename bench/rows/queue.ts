@@ -21,7 +21,10 @@ async function run(bench: Bench): Promise<Finding> {
   const [load, relay] = await Promise.all([crew.aide("load"), crew.aide("relay")]);
   const port = await relay.number("listen", { file: path.join(bench.folder, "relay.db") });
   const plain = { url: `http://127.0.0.1:${port}`, token: "" };
-  const [answerer, plainAnswerer] = await Promise.all([crew.aide("answerer"), crew.aide("answerer")]);
+  const [answerer, plainAnswerer] = await Promise.all([
+    crew.aide("answerer"),
+    crew.aide("answerer"),
+  ]);
   await answerer.ask("house", { ...house.address, slots });
   await plainAnswerer.ask("relay", { url: plain.url, slots });
 
@@ -39,19 +42,34 @@ async function run(bench: Bench): Promise<Finding> {
   let best = 0;
   for (const submitters of [1, 8, 32]) {
     const count = bench.size(submitters === 1 ? 1_500 : 5_000, 600);
-    const rate = await rates2(load, [house.address, plain], { submitters, count, rounds: bench.size(4, 2) });
+    const rate = await ratesOf(load, [house.address, plain], {
+      submitters,
+      count,
+      rounds: bench.size(4, 2),
+    });
     best = Math.max(best, rate[0]);
     rates.push({
-      ...{ what: `${submitters} submitters`, unit: "tasks/s", ours: rate[0] },
-      ...{ beside: { who, value: rate[1] } },
-      goal: submitters === 32 ? atLeast(best, 2_000, "≥ 2,000/s") : null,
+      what: `${submitters} submitters`,
+      unit: "tasks/s",
+      ours: rate[0],
+      beside: {
+        who,
+        value: rate[1],
+      },
+      goal: submitters === 32 ? atLeast(best, 2e3, "≥ 2,000/s") : null,
     });
   }
   for (const aide of [load, answerer, plainAnswerer, relay]) await aide.stop();
   return {
     lines: [
       {
-        ...{ what: "p50, 50 ms apart", unit: "ms", ours: mine.p50, beside: { who, value: other.p50 } },
+        what: "p50, 50 ms apart",
+        unit: "ms",
+        ours: mine.p50,
+        beside: {
+          who,
+          value: other.p50,
+        },
         goal: atMost(mine.p50, 3, "≤ 3 ms"),
       },
       { what: "p99", unit: "ms", ours: mine.p99, beside: { who, value: other.p99 }, goal: null },
@@ -74,7 +92,7 @@ interface Turns {
 type Address = Readonly<Record<string, string>>;
 
 /** Tasks per second at each of the two addresses, in turns. */
-async function rates2(
+async function ratesOf(
   load: Aide,
   [first, second]: readonly [Address, Address],
   { submitters, count, rounds }: Turns,
@@ -85,7 +103,9 @@ async function rates2(
     return fieldsOf(await load.ask("many", params)).number("elapsedMs");
   };
   const [a = [], b = []] = await alternate([() => turn(first), () => turn(second)], {
-    ...{ rounds, warmup: 1, pauseMs: 0 },
+    rounds,
+    warmup: 1,
+    pauseMs: 0,
   });
   const rate = (elapsed: readonly number[]): number =>
     (count * elapsed.length * 1000) / elapsed.reduce((sum, ms) => sum + ms, 0);

@@ -36,7 +36,11 @@ async function run(bench: Bench): Promise<Finding> {
   const beside = { who: "an idle Node", value: bareMb };
   const goal = (mb: number) => atMost(mb, 110, "≤ 110 MB");
   const line = (what: string, ours: number, aim: Line["goal"] = null): Line => ({
-    ...{ what, unit: "MB", ours, beside, goal: aim },
+    what,
+    unit: "MB",
+    ours,
+    beside,
+    goal: aim,
   });
   const worker = installedSize(bench.checkout, ["packages/worker"]);
   const all = installedSize(bench.checkout, ["packages/cli"]);
@@ -49,14 +53,27 @@ async function run(bench: Bench): Promise<Finding> {
             line("worker RSS, as installed", installed.worker, goal(installed.worker)),
             line("server RSS, as installed", installed.server),
           ]),
-      line("worker RSS, checkout", checkout.worker, installed === null ? goal(checkout.worker) : null),
+      line(
+        "worker RSS, checkout",
+        checkout.worker,
+        installed === null ? goal(checkout.worker) : null,
+      ),
       line("server RSS, checkout", checkout.server),
       { what: "3 waiting cages, RSS", unit: "MB", ours: checkout.cages, beside: null, goal: null },
       {
-        ...{ what: "installed: the command with all in it", unit: "MB", ours: all.mb, beside: null },
+        what: "installed: the command with all in it",
+        unit: "MB",
+        ours: all.mb,
+        beside: null,
         goal: atMost(all.mb, 60, "≤ 60 MB"),
       },
-      { what: "installed: the worker alone", unit: "MB", ours: worker.mb, beside: null, goal: null },
+      {
+        what: "installed: the worker alone",
+        unit: "MB",
+        ours: worker.mb,
+        beside: null,
+        goal: null,
+      },
     ],
     notes: [
       "RSS counts what programs share (some 45 MB of Node's own file) in every process. A checkout",

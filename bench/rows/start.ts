@@ -25,12 +25,15 @@ async function run(bench: Bench): Promise<Finding> {
   );
   await spawner.stop();
   const beside = { who: "node -e 0", value: spreadOf(bare).p50 };
-  const line = (what: string, ours: number): Line => ({ what, unit: "ms", ours, beside, goal: null });
+  const line = (what: string, ours: number): Line => ({
+    what,
+    unit: "ms",
+    ours,
+    beside,
+    goal: null,
+  });
   return {
-    lines: [
-      line("--help, p50", spreadOf(helped).p50),
-      line("run true, p50", spreadOf(ran).p50),
-    ],
+    lines: [line("--help, p50", spreadOf(helped).p50), line("run true, p50", spreadOf(ran).p50)],
     notes: ["From a checkout, with the compiled code kept that `up` makes possible."],
   };
 }

@@ -236,10 +236,8 @@ async function introduced({ wire }: Stage): Promise<string> {
     labels: [],
     version: "0.1.0",
     platform: "test",
-    ...{
-      slots: 3,
-      policyDigest: "",
-    },
+    slots: 3,
+    policyDigest: "",
   };
   const beat = await wire.ask({ method: "POST", path: "/worker/beat", body: { worker, held: [] } });
   assert.equal(beat.status, 200, beat.text);

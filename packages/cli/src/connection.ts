@@ -45,7 +45,7 @@ export function findConnection(host: Host, flags: ConnectionFlags): Connection {
 }
 
 /** What `up` wrote, or null when there is nothing that can be read. */
-export function readStored(file: string): Connection | null {
+function readStored(file: string): Connection | null {
   try {
     const data: unknown = JSON.parse(fs.readFileSync(file, "utf8"));
     if (typeof data !== "object" || data === null) return null;

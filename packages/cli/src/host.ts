@@ -28,6 +28,8 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Aborted by the second; the process ends right after its listeners ran. */
   readonly hurry: AbortSignal;
+  /** Goes to the top of the disk: the sandbox library leaves marks in the folder it works in. */
+  leaveFolder(): void;
   /** Replaces this process by another program, under the same pid; does not come back. */
   become(program: Program): never;
 }

@@ -62,6 +62,7 @@ function hostOf(): Host {
     clock,
     signal: first.signal,
     hurry: second.signal,
+    leaveFolder: () => process.chdir("/"),
     become({ file, args, env }) {
       if (process.execve === undefined) throw new Error("this system cannot replace a process");
       return process.execve(file, [file, ...args], { ...env });

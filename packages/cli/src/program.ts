@@ -1,10 +1,8 @@
 import { Command, CommanderError } from "commander";
+import type { End } from "./end.ts";
 import { exitCodes, failureText, toFailure } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { paintOf } from "./paint.ts";
-
-/** Tells the exit code of the command that ran. */
-export type End = (exitCode: number) => void;
 
 /** A file in command/: makes its command when it is needed, and not before. */
 interface CommandFile {

@@ -3,8 +3,11 @@ import { test } from "node:test";
 import { descend, shownInstall, shownNode, type Descent } from "../src/root/descend.ts";
 
 const account = {
-  ...{ name: "openclaw-server", uid: 990, gid: 991 },
-  ...{ home: "/nonexistent", shell: "/usr/sbin/nologin" },
+  name: "openclaw-server",
+  uid: 990,
+  gid: 991,
+  home: "/nonexistent",
+  shell: "/usr/sbin/nologin",
 };
 const descent: Descent = {
   account,

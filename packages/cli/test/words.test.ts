@@ -61,7 +61,11 @@ test("state lies in the user's home, in root's place, or where the variable says
 
 test("a line of the user list is read, and half a line is none", () => {
   assert.deepEqual(parseAccount("ann:x:1000:1001:Ann,,,:/home/ann:/bin/zsh\n"), {
-    ...{ name: "ann", uid: 1000, gid: 1001, home: "/home/ann", shell: "/bin/zsh" },
+    name: "ann",
+    uid: 1000,
+    gid: 1001,
+    home: "/home/ann",
+    shell: "/bin/zsh",
   });
   assert.equal(parseAccount("ann:x:0x0:1:::"), null);
   assert.equal(parseAccount(""), null);

@@ -25,8 +25,8 @@ test("members are sorted by UTF-16 code units, as the example of RFC 8785, secti
 
 test("numbers and literals are written as RFC 8785, section 3.2.2, has them", () => {
   const given = {
-    numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
-    string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+    numbers: [Number("333333333.33333329"), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+    string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"/",
     literals: [null, true, false],
   };
   assert.equal(

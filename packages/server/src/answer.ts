@@ -11,17 +11,27 @@ export function answerErrors(app: FastifyInstance, log: Log): void {
     const problem = problemOf(error);
     if (problem.code === "internal" || problem.code === "store-unavailable") {
       // The cause stays here: the caller learns the code only.
-      log.error("request failed", { method: request.method, route: routeOf(request), why: causeOf(error) });
+      log.error("request failed", {
+        method: request.method,
+        route: routeOf(request),
+        why: causeOf(error),
+      });
     }
     return sendProblem(reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, new Problem("route-not-found", { line: `No such route: ${request.method} ${pathOf(request)}` })),
+    sendProblem(
+      reply,
+      new Problem("route-not-found", {
+        line: `No such route: ${request.method} ${pathOf(request)}`,
+      }),
+    ),
   );
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  if (problem.retryAfterSeconds !== undefined) reply.header("retry-after", problem.retryAfterSeconds);
+  if (problem.retryAfterSeconds !== undefined)
+    reply.header("retry-after", problem.retryAfterSeconds);
   if (problem.code === "unauthorized") reply.header("www-authenticate", "Bearer");
   return reply
     .code(problems[problem.code].status)
@@ -60,15 +70,21 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<
   const message = issue?.message ?? "invalid";
   if (path === "") {
     const isObject = typeof input === "object" && input !== null && !Array.isArray(input);
-    throw new Problem("invalid-request", { line: isObject ? message : "The body must be a JSON object" });
+    throw new Problem("invalid-request", {
+      line: isObject ? message : "The body must be a JSON object",
+    });
   }
   // The guide's own messages name their fields already.
   throw new Problem("invalid-request", {
-    line: message.includes(" required") || message.startsWith(path) ? message : `${path}: ${message}`,
+    line:
+      message.includes(" required") || message.startsWith(path) ? message : `${path}: ${message}`,
   });
 }
 
-const frameworkErrorSchema = z.object({ code: z.string().default(""), statusCode: z.number().default(500) });
+const frameworkErrorSchema = z.object({
+  code: z.string().default(""),
+  statusCode: z.number().default(500),
+});
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;

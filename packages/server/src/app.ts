@@ -74,7 +74,11 @@ function guardEveryRoute(app: FastifyInstance, { guard, log }: AppParts): void {
   app.addHook("onRequest", async (request, reply) => {
     if (request.routeOptions.url === "/health") return undefined;
     if (guard(request.headers.authorization)) return undefined;
-    log.warn("unauthorized", { from: request.ip, method: request.method, path: request.url.split("?", 1)[0] });
+    log.warn("unauthorized", {
+      from: request.ip,
+      method: request.method,
+      path: request.url.split("?", 1)[0],
+    });
     reply.header("connection", "close");
     return sendProblem(reply, new Problem("unauthorized"));
   });

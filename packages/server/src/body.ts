@@ -16,16 +16,21 @@ export function readEveryBodyAsJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
     if (body.length === 0) return done(null, {});
-    parseJson(request, String(body), (error, value) => {
+    void parseJson(request, String(body), (error, value) => {
       if (error) done(new Problem("invalid-json", { cause: error }));
       else if (isDeeperThan(value, nestingMax)) {
-        done(new Problem("invalid-request", { line: `The body is nested deeper than ${nestingMax} levels` }));
+        done(
+          new Problem("invalid-request", {
+            line: `The body is nested deeper than ${nestingMax} levels`,
+          }),
+        );
       } else done(null, value);
     });
   });
   // A content type that cannot be parsed would be refused before any parser is asked.
   app.addHook("onRequest", (request, _reply, done) => {
-    if (request.headers["content-type"] !== undefined) request.headers["content-type"] = "application/json";
+    if (request.headers["content-type"] !== undefined)
+      request.headers["content-type"] = "application/json";
     done();
   });
   app.addHook("preValidation", (request, _reply, done) => {

@@ -27,7 +27,14 @@ export interface ChatConfig {
 export class ConfigError extends Error {}
 
 const tokenBytesMin = 16;
-const knownTokens = ["your_token_here", "your-secret-token", "changeme", "change-me", "secret", "password"];
+const knownTokens = [
+  "your_token_here",
+  "your-secret-token",
+  "changeme",
+  "change-me",
+  "secret",
+  "password",
+];
 
 const environmentSchema = z.object({
   WORKER_PORT: z.coerce
@@ -79,10 +86,17 @@ export function readConfig(env: Environment, home: string): Config {
 export function checkToken(token: string): string {
   const remedy = "Make one with: openssl rand -hex 32";
   if (Buffer.byteLength(token) < tokenBytesMin) {
-    throw new ConfigError(`WORKER_TOKEN is shorter than ${tokenBytesMin} characters, so it can be guessed. ${remedy}`);
+    throw new ConfigError(
+      `WORKER_TOKEN is shorter than ${tokenBytesMin} characters, so it can be guessed. ${remedy}`,
+    );
   }
-  if (knownTokens.some((known) => token.toLowerCase().startsWith(known)) || /^(.)\1*$/.test(token)) {
-    throw new ConfigError(`WORKER_TOKEN is a token from an example, so everybody knows it. ${remedy}`);
+  if (
+    knownTokens.some((known) => token.toLowerCase().startsWith(known)) ||
+    /^(.)\1*$/.test(token)
+  ) {
+    throw new ConfigError(
+      `WORKER_TOKEN is a token from an example, so everybody knows it. ${remedy}`,
+    );
   }
   return token;
 }

@@ -50,7 +50,11 @@ export async function runServer(host: ServerHost): Promise<number> {
   }
 }
 
-async function serve(host: ServerHost, config: Config, { clock, log }: { clock: Clock; log: Log }): Promise<void> {
+async function serve(
+  host: ServerHost,
+  config: Config,
+  { clock, log }: { clock: Clock; log: Log },
+): Promise<void> {
   const kept = config.token === null ? keptToken(config.stateDir) : null;
   const token = config.token ?? kept?.token ?? "";
   const store = openSqliteStore(ownFile(`${config.stateDir}/tasks.db`));
@@ -63,12 +67,23 @@ async function serve(host: ServerHost, config: Config, { clock, log }: { clock: 
     queuedTasksMax: limits.queuedTasksMax,
     parkedRequestsMax: limits.parkedRequestsMax,
   });
-  const app = await createApp({ queue, store, clock, log, guard: createGuard(token), chat: config.chat });
+  const app = await createApp({
+    queue,
+    store,
+    clock,
+    log,
+    guard: createGuard(token),
+    chat: config.chat,
+  });
   const listening = await listen(app, config, clock);
 
   host.stdout(`OpenClaw Worker Task API v${version}`);
   if (kept !== null) {
-    host.stdout(kept.isNew ? `Token (shown once, kept in ${kept.file}): ${kept.token}` : `Token: in ${kept.file}`);
+    host.stdout(
+      kept.isNew
+        ? `Token (shown once, kept in ${kept.file}): ${kept.token}`
+        : `Token: in ${kept.file}`,
+    );
   }
   host.stdout(`State: ${config.stateDir}`);
   host.stdout(`Listening on ${listening.address}`);

@@ -35,11 +35,21 @@ export const serverUid = isRoot ? 65_534 : undefined;
 export const childHome = () => temporaryFolder(serverUid);
 
 export function startServer({ home, env = {}, under = [] }: ChildOptions): Child {
-  const program = [process.execPath, "--conditions=source", fileURLToPath(new URL("fixtures/server.ts", import.meta.url))];
+  const program = [
+    process.execPath,
+    "--conditions=source",
+    fileURLToPath(new URL("fixtures/server.ts", import.meta.url)),
+  ];
   const [command = "", ...args] = [...under, ...program];
   const child = spawn(command, args, {
     cwd: "/",
-    env: { PATH: process.env["PATH"], HOME: home, WORKER_PORT: "0", WORKER_TOKEN: childToken, ...env },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: home,
+      WORKER_PORT: "0",
+      WORKER_TOKEN: childToken,
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
     ...(serverUid === undefined ? {} : { uid: serverUid, gid: serverUid }),
   });

@@ -40,7 +40,10 @@ export interface OrderOptions {
   readonly digest?: string;
 }
 
-export function order(asked: Submission, { at = startMs, queuedMax = 100_000, digest = "" }: OrderOptions = {}): NewTask {
+export function order(
+  asked: Submission,
+  { at = startMs, queuedMax = 100_000, digest = "" }: OrderOptions = {},
+): NewTask {
   return {
     id: newTaskId(at, randomBytes(10)),
     submission: asked,
@@ -53,7 +56,11 @@ export function order(asked: Submission, { at = startMs, queuedMax = 100_000, di
 }
 
 /** Submits and returns the new task's id. */
-export async function put(store: Store, asked: Submission, options: OrderOptions = {}): Promise<TaskId> {
+export async function put(
+  store: Store,
+  asked: Submission,
+  options: OrderOptions = {},
+): Promise<TaskId> {
   const submitted = await store.submit(order(asked, options));
   if (submitted.kind !== "created") throw new Error(`not created: ${submitted.kind}`);
   return submitted.id;
@@ -78,13 +85,23 @@ export function take(
 }
 
 /** Claims exactly one task. */
-export async function takeOne(store: Store, claimant: Claimant = home, options: TakeOptions = {}): Promise<Held> {
+export async function takeOne(
+  store: Store,
+  claimant: Claimant = home,
+  options: TakeOptions = {},
+): Promise<Held> {
   const [task] = await take(store, claimant, options);
   if (task === undefined) throw new Error("nothing to take");
   return { taskId: task.id, fence: task.fence };
 }
 
-export const done: Report = { stdout: "hi\n", stderr: "", exitCode: 0, error: null, outcome: "done" };
+export const done: Report = {
+  stdout: "hi\n",
+  stderr: "",
+  exitCode: 0,
+  error: null,
+  outcome: "done",
+};
 export const oldDone: Report = { stdout: "hi\n", stderr: "", exitCode: 0, error: null };
 export const failed: Report = reportOf("failed", "it could not run");
 

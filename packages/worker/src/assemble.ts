@@ -16,7 +16,8 @@ export interface WorkerParts {
   readonly link: Link;
   readonly journal: Journal;
   readonly runner: TaskRunner;
-  readonly policy: Policy;
+  /** The policy in force: it may change from one task to the next. */
+  readonly policy: () => Policy;
   /** Absolute real paths that caged tasks may read besides the roots. */
   readonly readable: readonly string[];
   /** The home folder as the user names it. */

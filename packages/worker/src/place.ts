@@ -2,12 +2,20 @@ import path from "node:path";
 import { never } from "@openclaw-worker/base";
 import type { Spec } from "@openclaw-worker/protocol";
 import type { Placed } from "./job.ts";
+import { fillAction } from "./policy/action.ts";
 import { expandHome, isWithin } from "./policy/paths.ts";
 import type { Root } from "./policy/roots.ts";
+import type { ActionFile } from "./policy/schema.ts";
 
 /** Where a task happens. */
 export type Placement =
-  | { readonly kind: "placed"; readonly placed: Placed; readonly cwd: string }
+  | {
+      readonly kind: "placed";
+      readonly placed: Placed;
+      readonly cwd: string;
+      /** The action that it is, by name. */
+      readonly action?: string;
+    }
   /** This worker cannot run it, wherever it is. */
   | {
       readonly kind: "unrunnable";
@@ -20,6 +28,8 @@ export interface Ground {
   readonly home: string;
   /** At least one; relative names start at the first. */
   readonly roots: readonly [Root, ...Root[]];
+  /** What the worker's owner defined, by name. */
+  readonly actions?: Readonly<Record<string, ActionFile>>;
 }
 
 /**
@@ -54,10 +64,30 @@ export function place(spec: Spec, ground: Ground): Placement {
         because: "no agent driver yet on this worker",
       };
     case "action":
-      return { kind: "unrunnable", outcome: "refused", because: "no such action" };
+      return placeAction(spec, ground);
     default:
       return never(spec);
   }
+}
+
+/** An action runs as the argv that its owner wrote, filled with the submitter's values. */
+function placeAction(spec: Extract<Spec, { kind: "action" }>, ground: Ground): Placement {
+  const { actions = {} } = ground;
+  const action = Object.hasOwn(actions, spec.action) ? actions[spec.action] : undefined;
+  if (action === undefined) {
+    return { kind: "unrunnable", outcome: "refused", because: "no such action" };
+  }
+  const inRoots = (name: string): string | null => {
+    const place = locate(name, ground);
+    return place !== null && ground.roots.some((root) => isWithin(place, root.path)) ? place : null;
+  };
+  const filled = fillAction(action, spec.params, inRoots);
+  if (filled.kind === "refused") {
+    return { kind: "unrunnable", outcome: "refused", because: filled.because };
+  }
+  const cwd = ground.roots[0].path;
+  const argv = [...filled.argv];
+  return { kind: "placed", placed: { kind: "exec", argv, cwd }, cwd, action: spec.action };
 }
 
 /** The one absolute path that a name stands for, or null when it can stand for none. */

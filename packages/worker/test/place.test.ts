@@ -118,6 +118,8 @@ test("the default decides what no rule names", () => {
     kind: "allow",
     cage: { roots: ["/data/ann/openclaw", "/srv/work"], readable: ["/opt/node"] },
     rule: "default: cage",
+    because: "the policy has no rules",
+    digest: "",
   });
   assert.equal(decide(placed, { ...policy, default: "ask" }, []).kind, "ask");
   assert.equal(decide(placed, { ...policy, default: "deny" }, []).kind, "refuse");

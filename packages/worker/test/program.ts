@@ -26,14 +26,17 @@ await runParts(
     onReady: () => {},
     link: openLink({ clock, log, url: new URL(url), token }),
     journal: openJournal({ file: journalFile, clock }),
-    policy: {
+    policy: () => ({
       roots: [{ named: root, path: root }],
       default: "cage",
       source: "policy.json",
       digest: "d",
-    },
+    }),
     introduction: {
-      ...{ name: "desk", instance: `process-${process.pid}`, labels: [], version: "0.1.0" },
+      name: "desk",
+      instance: `process-${process.pid}`,
+      labels: [],
+      version: "0.1.0",
       platform: "test",
       slots: 3,
       policyDigest: "d",

@@ -127,7 +127,7 @@ export async function openStage(): Promise<Stage> {
       link,
       journal,
       runner,
-      policy,
+      policy: () => policy,
       readable: [],
       home: folder,
     };

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { connect } from "../deliver.ts";
 import type { Host } from "../host.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { oneLine } from "../table.ts";
 import { withAskFlags, type AskFlags } from "../task-flags.ts";
 

@@ -7,7 +7,7 @@ import { exitCodes } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { paintOf } from "../paint.ts";
 import { placeOf } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { oneLine } from "../table.ts";
 import { withAskFlags, type AskFlags } from "../task-flags.ts";
 

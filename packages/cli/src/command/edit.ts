@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { deliver } from "../deliver.ts";
 import type { Host } from "../host.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { queueOptions, withTaskFlags, type TaskFlags } from "../task-flags.ts";
 
 interface EditFlags extends TaskFlags {

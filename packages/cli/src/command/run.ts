@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { deliver } from "../deliver.ts";
 import type { Host } from "../host.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { readStdin } from "../stdin.ts";
 import { processFields, queueOptions, withProcessFlags, type ProcessFlags } from "../task-flags.ts";
 

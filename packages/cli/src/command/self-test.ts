@@ -14,7 +14,7 @@ import { fail, ok, warn, type Row } from "../doctor/row.ts";
 import type { Host } from "../host.ts";
 import { refusedByInstallation } from "../installed.ts";
 import { placeOf, type Place } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 
 /** Looks at the policy and proves the cage as this user; prints rows as JSON. */
 export function define(host: Host, end: End): Command {

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { Host } from "../host.ts";
 import { programOf } from "../launch.ts";
 import { placeOf } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 
 interface ServerFlags {
   readonly withDeps?: boolean;

@@ -5,7 +5,7 @@ import { connect } from "../deliver.ts";
 import { durationText } from "../duration.ts";
 import type { Host } from "../host.ts";
 import { paintOf } from "../paint.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { bytesOf } from "../show.ts";
 import { oneLine } from "../table.ts";
 import { withAskFlags, type AskFlags } from "../task-flags.ts";

@@ -5,7 +5,7 @@ import type { Host } from "../host.ts";
 import { keepToken, keptToken, ownFolder } from "../keep.ts";
 import { definedOf, prepareRole } from "../launch.ts";
 import { placeOf, type Place } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import type { Account, Role } from "../root/account.ts";
 import { ensureTools } from "../tools.ts";
 import { startChild } from "../up/child.ts";

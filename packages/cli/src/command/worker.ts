@@ -3,7 +3,7 @@ import type { Host } from "../host.ts";
 import { refusedByInstallation } from "../installed.ts";
 import { programOf } from "../launch.ts";
 import { placeOf } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { ensureTools } from "../tools.ts";
 
 interface WorkerFlags {
@@ -36,6 +36,7 @@ async function work(host: Host, flags: WorkerFlags): Promise<number> {
     for (const line of refused) host.stderr.write(`${line}\n`);
     return policyExit;
   }
+  host.leaveFolder();
   const { runWorker } = await import("@openclaw-worker/worker");
   return runWorker({
     env: { ...host.env, OPENCLAW_WORKER_HOME: place.home },

@@ -3,7 +3,7 @@ import type { Presence } from "@openclaw-worker/protocol";
 import { connect } from "../deliver.ts";
 import { durationText } from "../duration.ts";
 import type { Host } from "../host.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { oneLine, tableText } from "../table.ts";
 import { withAskFlags, type AskFlags } from "../task-flags.ts";
 

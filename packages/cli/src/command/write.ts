@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { deliver } from "../deliver.ts";
 import { Failure, usageFailure } from "../failure.ts";
 import type { Host } from "../host.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
 import { queueOptions, withTaskFlags, type TaskFlags } from "../task-flags.ts";
 
 interface WriteFlags extends TaskFlags {

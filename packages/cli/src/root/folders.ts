@@ -47,6 +47,7 @@ export function prepareRoots(roots: string, account: Account, say: Say): void {
 /** Makes one workspace for the account, or refuses with the line that mends it. */
 export function prepareRoot(root: string, account: Account, say: Say): void {
   if (!fs.existsSync(root)) {
+    refuseClosed(path.dirname(firstMissing(root)), account);
     if (!makeFolderAs(account, root)) {
       for (const folder of ancestors(root)) {
         if (fs.existsSync(folder)) continue;
@@ -64,7 +65,11 @@ export function prepareRoot(root: string, account: Account, say: Say): void {
   });
 }
 
-/** Tests and rescue: the command that opens the way to a folder. */
+function firstMissing(folder: string): string {
+  return ancestors(folder).find((one) => !fs.existsSync(one)) ?? folder;
+}
+
+/** Refuses with the command that opens the way to a folder. */
 function refuseClosed(folder: string, account: Account): void {
   const closed = firstClosed(account, folder);
   if (closed === null) return;

@@ -174,7 +174,10 @@ export function createPolls(options: PollsOptions): Polls {
 
   // Of several tasks that became ready at once, a poll may have taken another one than it was woken
   // for: those that are left are offered again, until nobody takes any.
-  async function wakeRest(selectors: readonly string[], claims: readonly Promise<boolean>[]): Promise<void> {
+  async function wakeRest(
+    selectors: readonly string[],
+    claims: readonly Promise<boolean>[],
+  ): Promise<void> {
     const took = await Promise.all(claims);
     if (took.includes(true)) wake([...new Set(selectors)]);
   }
@@ -183,7 +186,8 @@ export function createPolls(options: PollsOptions): Polls {
     const parked = lot.of(message.instance);
     if (parked === null) {
       const known = newestFreed.get(message.instance);
-      if (known === undefined || known.order < message.order) newestFreed.set(message.instance, message);
+      if (known === undefined || known.order < message.order)
+        newestFreed.set(message.instance, message);
       return;
     }
     if (message.order <= parked.order) return;
@@ -222,6 +226,6 @@ export function createPolls(options: PollsOptions): Polls {
   }
 }
 
-export function heldOf(tasks: readonly Task[]): readonly Held[] {
+function heldOf(tasks: readonly Task[]): readonly Held[] {
   return tasks.map((task) => ({ taskId: task.id, fence: task.fence }));
 }

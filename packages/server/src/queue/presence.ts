@@ -90,7 +90,11 @@ export function createPresenceBook(clock: Clock): PresenceBook {
       return entry !== undefined && entry.introduced && entry.record.instance === instance;
     },
     labelsOf: (name) => entries.get(name)?.record.labels ?? [],
-    onlineCount: () => entries.values().filter(isOnline).reduce((sum) => sum + 1, 0),
+    onlineCount: () =>
+      entries
+        .values()
+        .filter(isOnline)
+        .reduce((sum) => sum + 1, 0),
     anyoneFor: (selector) =>
       entries.values().some((entry) => isOnline(entry) && satisfies(claimantOf(entry), selector)),
     list: (running) =>

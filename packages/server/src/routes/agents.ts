@@ -29,17 +29,21 @@ export function agentRoutes(app: FastifyInstance, { queue, store }: AppParts): v
     );
   }
 
-  app.get("/claude/sessions", { schema: { summary: "Sessions that tasks of this queue used." } }, async () => {
-    const sessions = await store.sessions({ kind: "claude-cli", max: 200 });
-    return {
-      sessions: sessions.map(({ sessionId, lastActivity, taskCount, unfinished }) => ({
-        sessionId,
-        lastActivity,
-        taskCount,
-        unfinished,
-      })),
-    };
-  });
+  app.get(
+    "/claude/sessions",
+    { schema: { summary: "Sessions that tasks of this queue used." } },
+    async () => {
+      const sessions = await store.sessions({ kind: "claude-cli", max: 200 });
+      return {
+        sessions: sessions.map(({ sessionId, lastActivity, taskCount, unfinished }) => ({
+          sessionId,
+          lastActivity,
+          taskCount,
+          unfinished,
+        })),
+      };
+    },
+  );
 
   // The sessions on the disk are the worker's to tell; no worker of this version has an agent driver.
   for (const path of ["/claude/recent", "/codex/recent"]) {

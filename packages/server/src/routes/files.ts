@@ -15,18 +15,36 @@ export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
 
   app.post(
     "/files/read",
-    { schema: { summary: "Read a file on the worker's computer.", body: readRequestSchema, response } },
+    {
+      schema: {
+        summary: "Read a file on the worker's computer.",
+        body: readRequestSchema,
+        response,
+      },
+    },
     (request) => {
       const { path, timeout, ...fields } = parse(readRequestSchema, request.body);
-      return accept(queue, withKey(request, submission({ kind: "file-read", path }, timeout, fields)));
+      return accept(
+        queue,
+        withKey(request, submission({ kind: "file-read", path }, timeout, fields)),
+      );
     },
   );
 
   app.post(
     "/files/write",
-    { schema: { summary: "Write a file, byte for byte; folders are made.", body: writeRequestSchema, response } },
+    {
+      schema: {
+        summary: "Write a file, byte for byte; folders are made.",
+        body: writeRequestSchema,
+        response,
+      },
+    },
     (request) => {
-      const { path, content, encoding, timeout, ...fields } = parse(writeRequestSchema, request.body);
+      const { path, content, encoding, timeout, ...fields } = parse(
+        writeRequestSchema,
+        request.body,
+      );
       const spec = { kind: "file-write", path, content, encoding: encoding ?? "utf8" } as const;
       return accept(queue, withKey(request, submission(spec, timeout, fields)));
     },
@@ -34,14 +52,26 @@ export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
 
   app.post(
     "/files/edit",
-    { schema: { summary: "Replace a text in a file, literally.", body: editRequestSchema, response } },
+    {
+      schema: {
+        summary: "Replace a text in a file, literally.",
+        body: editRequestSchema,
+        response,
+      },
+    },
     (request) => {
       const { path, old_string, new_string, replace_all, timeout, ...fields } = parse(
         editRequestSchema,
         request.body,
       );
       const replaceAll = replace_all ?? false;
-      const spec = { kind: "file-edit", path, oldString: old_string, newString: new_string, replaceAll } as const;
+      const spec = {
+        kind: "file-edit",
+        path,
+        oldString: old_string,
+        newString: new_string,
+        replaceAll,
+      } as const;
       return accept(queue, withKey(request, submission(spec, timeout, fields)));
     },
   );

@@ -17,7 +17,13 @@ export function healthRoutes(app: FastifyInstance, { store, queue, clock }: AppP
   const startedAt = clock.monotonic();
   app.get(
     "/health",
-    { schema: { summary: "Is the API there? Needs no token.", security: [], response: { 200: healthSchema } } },
+    {
+      schema: {
+        summary: "Is the API there? Needs no token.",
+        security: [],
+        response: { 200: healthSchema },
+      },
+    },
     async () => {
       const { byStatus, unread } = await store.counts();
       return {

@@ -19,16 +19,25 @@ export function notifyRoutes(app: FastifyInstance, { chat, store, clock }: AppPa
     async (request) => {
       const { channel, message } = parse(notifySchema, request.body);
       if (chat.token === null) throw new Problem("chat-not-configured");
-      const { status, text } = await post(`${chat.baseUrl}/channels/${channel}/messages`, chat.token, message);
+      const { status, text } = await post(
+        `${chat.baseUrl}/channels/${channel}/messages`,
+        chat.token,
+        message,
+      );
       const type = status < 300 ? "callback.sent" : "callback.failed";
       await store.note({ type, taskId: null, at: clock.now(), details: { channel, status } });
-      if (status >= 300) throw new Problem("chat-failed", { line: `Discord ${status}: ${text.slice(0, 200)}` });
+      if (status >= 300)
+        throw new Problem("chat-failed", { line: `Discord ${status}: ${text.slice(0, 200)}` });
       return { ok: true };
     },
   );
 }
 
-async function post(url: string, token: string, content: string): Promise<{ status: number; text: string }> {
+async function post(
+  url: string,
+  token: string,
+  content: string,
+): Promise<{ status: number; text: string }> {
   try {
     const response = await fetch(url, {
       method: "POST",
@@ -40,6 +49,9 @@ async function post(url: string, token: string, content: string): Promise<{ stat
     });
     return { status: response.status, text: await response.text() };
   } catch (error) {
-    throw new Problem("chat-failed", { line: `Discord unreachable: ${messageOf(error)}`, cause: error });
+    throw new Problem("chat-failed", {
+      line: `Discord unreachable: ${messageOf(error)}`,
+      cause: error,
+    });
   }
 }

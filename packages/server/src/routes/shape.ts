@@ -42,7 +42,8 @@ export function withKey(request: FastifyRequest, submission: Submission): Submis
 export function keyOf(request: FastifyRequest): string | undefined {
   const header = request.headers["idempotency-key"];
   if (typeof header !== "string" || header === "") return undefined;
-  if (header.length > 200) throw new Problem("invalid-request", { line: "Idempotency-Key: at most 200 characters" });
+  if (header.length > 200)
+    throw new Problem("invalid-request", { line: "Idempotency-Key: at most 200 characters" });
   return header;
 }
 
@@ -62,11 +63,17 @@ export function millisecondsOf(value: unknown, max: number = limits.readWaitMsMa
 /** Aborted when the other end hangs up before the answer was sent. */
 export function hangUpOf(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
+  const { raw } = reply;
+  const { socket } = reply.request.raw;
+  const gone = (): void => {
+    if (!raw.writableFinished) controller.abort(new Error("the other end hung up"));
+  };
+  // The end of what the other side sends is heard a turn earlier than the close of the connection:
+  // early enough that a commit of this turn does not hand a task to nobody.
+  socket.once("end", gone);
   // A response that stands behind another one has no socket yet and would never hear of its end.
-  const line = reply.raw.socket === null ? reply.request.raw.socket : reply.raw;
-  line.once("close", () => {
-    if (!reply.raw.writableFinished) controller.abort(new Error("the other end hung up"));
-  });
+  (raw.socket === null ? socket : raw).once("close", gone);
+  raw.once("close", () => socket.off("end", gone));
   return controller.signal;
 }
 

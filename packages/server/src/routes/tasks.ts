@@ -33,8 +33,13 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
     "/tasks",
     {
       schema: {
-        summary: "Submit a task: `command` as the guide has it, or any kind by `kind` (strict), or `argv`.",
-        body: z.union([commandRequestSchema, z.looseObject({ kind: z.enum(kinds) }), z.looseObject({ argv: z.array(z.string()) })]),
+        summary:
+          "Submit a task: `command` as the guide has it, or any kind by `kind` (strict), or `argv`.",
+        body: z.union([
+          commandRequestSchema,
+          z.looseObject({ kind: z.enum(kinds) }),
+          z.looseObject({ argv: z.array(z.string()) }),
+        ]),
         response: { 200: acceptedSchema },
       },
     },
@@ -70,7 +75,12 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
 
   app.post(
     "/tasks/:id/cancel",
-    { schema: { summary: "Cancel: a waiting task ends at once, a running one through its worker.", params: idSchema } },
+    {
+      schema: {
+        summary: "Cancel: a waiting task ends at once, a running one through its worker.",
+        params: idSchema,
+      },
+    },
     async (request) => {
       const id = taskIdOf(parse(idSchema, request.params).id);
       const cancelled = await queue.cancel(id);
@@ -78,7 +88,12 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
         case "unknown":
           throw new Problem("task-not-found");
         case "ended":
-          return { taskId: id, status: "failed", outcome: "cancelled", message: "Cancelled before it began" };
+          return {
+            taskId: id,
+            status: "failed",
+            outcome: "cancelled",
+            message: "Cancelled before it began",
+          };
         case "over":
           return {
             taskId: id,
@@ -109,7 +124,8 @@ function submissionOf(body: unknown): Submission {
   if (typeof body === "object" && body !== null) {
     if ("kind" in body) return parse(kindRequestSchema, body);
     // `argv` is the short way to say kind "exec".
-    if ("argv" in body && !("command" in body)) return parse(kindRequestSchema, { kind: "exec", ...body });
+    if ("argv" in body && !("command" in body))
+      return parse(kindRequestSchema, { kind: "exec", ...body });
   }
   const { command, cwd, env, stdin, timeout, ...fields } = parse(commandRequestSchema, body);
   return submission({ kind: "command", command, cwd, env, stdin }, timeout, fields);
@@ -117,7 +133,11 @@ function submissionOf(body: unknown): Submission {
 
 // A silent answer is cut by common proxies after 60 s: while a reader waits, a space is sent every
 // 15 s. Space before JSON is legal, so the reader's parser never notices (RFC 8259, section 2).
-async function sendWaited(reply: FastifyReply, reading: Promise<Waited>, { clock }: AppParts): Promise<FastifyReply> {
+async function sendWaited(
+  reply: FastifyReply,
+  reading: Promise<Waited>,
+  { clock }: AppParts,
+): Promise<FastifyReply> {
   let streaming = false;
   const keepAlive = clock.every(limits.keepAliveMs, () => {
     if (!streaming) {

@@ -37,7 +37,8 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
     "/worker/poll",
     {
       schema: {
-        summary: "Wait for work. With `capacity`: tasks, cancels and stop. Without: one task or null.",
+        summary:
+          "Wait for work. With `capacity`: tasks, cancels and stop. Without: one task or null.",
         querystring: pollQuerySchema,
         response: { 200: pollAnswerSchema },
       },
@@ -53,7 +54,10 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
     },
   );
 
-  async function poll(query: z.output<typeof pollQuerySchema>, reply: FastifyReply): Promise<unknown> {
+  async function poll(
+    query: z.output<typeof pollQuerySchema>,
+    reply: FastifyReply,
+  ): Promise<unknown> {
     const instance = query.instance ?? query.workerId ?? `anonymous-${randomUUID()}`;
     return queue.poll({
       name: query.workerId ?? "anonymous",
@@ -66,11 +70,16 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
     });
   }
 
-  async function oldPoll(request: FastifyRequest, isQueued: boolean, reply: FastifyReply): Promise<FastifyReply> {
+  async function oldPoll(
+    request: FastifyRequest,
+    isQueued: boolean,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
     reply.type("application/json; charset=utf-8");
     if (isQueued) return reply.send("null");
     const { wait, workerId } = oldPollSchema.parse(request.query);
-    const holdMs = wait === undefined ? limits.pollHoldMsDefault : millisecondsOf(wait, limits.pollHoldMsMax);
+    const holdMs =
+      wait === undefined ? limits.pollHoldMsDefault : millisecondsOf(wait, limits.pollHoldMsMax);
     const answer = await queue.poll({
       name: nameOrAnonymous(typeof workerId === "string" ? workerId : undefined),
       instance: `old-${randomUUID()}`,
@@ -126,7 +135,11 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
   app.post(
     "/worker/result",
     {
-      schema: { summary: "Report how a task ended.", body: settleSchema, response: { 200: successSchema } },
+      schema: {
+        summary: "Report how a task ended.",
+        body: settleSchema,
+        response: { 200: successSchema },
+      },
     },
     async (request) => {
       const message = parse(settleSchema, lenient(request.body));
@@ -144,7 +157,9 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
             : { instance, capacity, order },
       });
       if (settled === "stale" && fence !== undefined) {
-        throw new Problem("stale-attempt", { line: "A newer attempt of this task was handed out: this result is too late" });
+        throw new Problem("stale-attempt", {
+          line: "A newer attempt of this task was handed out: this result is too late",
+        });
       }
       return success;
     },
@@ -152,7 +167,13 @@ export function workerRoutes(app: FastifyInstance, { queue, store, clock }: AppP
 
   app.post(
     "/worker/event",
-    { schema: { summary: "An event for the log of events.", body: workerEventSchema, response: { 200: successSchema } } },
+    {
+      schema: {
+        summary: "An event for the log of events.",
+        body: workerEventSchema,
+        response: { 200: successSchema },
+      },
+    },
     async (request) => {
       const { type, taskId, details } = parse(workerEventSchema, request.body);
       const text = JSON.stringify(details ?? null);
@@ -177,7 +198,9 @@ function lenient(body: unknown): unknown {
   }
   const given = Object.entries(body).filter(([, value]) => value !== null);
   if ("fence" in body) return Object.fromEntries(given);
-  const mended = given.map(([key, value]) => [key, texts.has(key) ? textOf(value) : value] as const);
+  const mended = given.map(
+    ([key, value]) => [key, texts.has(key) ? textOf(value) : value] as const,
+  );
   return Object.fromEntries(mended.filter(([key, value]) => key === "taskId" || fits(key, value)));
 }
 

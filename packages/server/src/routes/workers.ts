@@ -20,7 +20,13 @@ export function workersRoutes(app: FastifyInstance, { queue }: AppParts): void {
 
   app.get(
     "/workers/:id",
-    { schema: { summary: "One worker, by name.", params: idSchema, response: { 200: presenceSchema } } },
+    {
+      schema: {
+        summary: "One worker, by name.",
+        params: idSchema,
+        response: { 200: presenceSchema },
+      },
+    },
     async (request) => {
       const { id } = parse(idSchema, request.params);
       const found = (await queue.presences()).find((worker) => worker.name === id);

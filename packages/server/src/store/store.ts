@@ -119,7 +119,12 @@ export type Settled =
   | { readonly kind: "duplicate" | "stale" | "unknown" };
 
 export type Cancelled =
-  | { readonly kind: "ended"; readonly result: Result; readonly readied: Readied; readonly holder: Holder | null }
+  | {
+      readonly kind: "ended";
+      readonly result: Result;
+      readonly readied: Readied;
+      readonly holder: Holder | null;
+    }
   | { readonly kind: "asked"; readonly holder: Holder }
   | { readonly kind: "over"; readonly result: Result }
   | { readonly kind: "unknown" };

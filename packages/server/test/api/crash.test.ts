@@ -21,14 +21,17 @@ describe("SIGTERM", () => {
     const old = Array.from({ length: 5 }, () => calls.get("/worker/poll?wait=50000", own));
     const ours = calls.get("/worker/poll?wait=50000&capacity=1&workerId=lab", own);
     const reader = calls.get(`/tasks/${taskId}?wait=600000`, own);
-    await eventually(async () => ((await calls.get("/workers", own)).body.workers.length === 2 ? true : null));
+    await eventually(async () =>
+      (await calls.get("/workers", own)).body.workers.length === 2 ? true : null,
+    );
     using half = await speak(
       Number(new URL(url).port),
       `POST /tasks HTTP/1.1\r\nhost: x\r\nauthorization: ${childToken}\r\ncontent-length: 100\r\n\r\n{"com`,
     );
     const from = performance.now();
     server.process.kill("SIGTERM");
-    for (const answer of await Promise.all(old)) assert.deepEqual([answer.status, answer.text], [200, "null"]);
+    for (const answer of await Promise.all(old))
+      assert.deepEqual([answer.status, answer.text], [200, "null"]);
     assert.deepEqual((await ours).body.tasks, []);
     assert.equal((await reader).body.status, "pending");
     await half.end;
@@ -41,7 +44,9 @@ describe("SIGTERM", () => {
     using home = childHome();
     await using server = startServer({ home: home.path });
     const calls = callsTo(await server.url);
-    await Promise.all(Array.from({ length: 20 }, () => calls.post("/tasks", { command: "x" }, own)));
+    await Promise.all(
+      Array.from({ length: 20 }, () => calls.post("/tasks", { command: "x" }, own)),
+    );
     server.process.kill("SIGTERM");
     const { code, stderr } = await server.ending;
     assert.equal(code, 0);
@@ -130,7 +135,9 @@ describe("a full disk", () => {
       let refusals = 0;
       while (refusals < 20) {
         const answers = await Promise.all(
-          Array.from({ length: 20 }, () => calls.post("/files/write", { path: "x", content: "y".repeat(20_000) }, own)),
+          Array.from({ length: 20 }, () =>
+            calls.post("/files/write", { path: "x", content: "y".repeat(20_000) }, own),
+          ),
         );
         for (const answer of answers) {
           if (answer.status === 200) accepted.add(answer.body.taskId);

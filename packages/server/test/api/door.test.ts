@@ -20,7 +20,13 @@ describe("POST /tasks by kind", () => {
       { kind: "agent", agent: "codex", prompt: "a", sessionId: "s" },
       { kind: "action", action: "deploy", params: { a: 1 } },
     ]) {
-      const answer = await stage.post("/tasks", { ...body, timeout: 5_000, priority: 1, labels: ["x"], metadata: { a: 1 } });
+      const answer = await stage.post("/tasks", {
+        ...body,
+        timeout: 5_000,
+        priority: 1,
+        labels: ["x"],
+        metadata: { a: 1 },
+      });
       assert.equal(answer.status, 200, answer.text);
     }
   });
@@ -60,7 +66,10 @@ describe("what no worker could be handed", () => {
     }
     const { taskId } = (await stage.post("/tasks", { command: "goes on" })).body;
     const { body } = await stage.get("/worker/poll?wait=5000&capacity=10&workerId=lab");
-    assert.deepEqual(body.tasks.map((task: { readonly id: string }) => task.id), [taskId]);
+    assert.deepEqual(
+      body.tasks.map((task: { readonly id: string }) => task.id),
+      [taskId],
+    );
   });
 });
 
@@ -70,12 +79,26 @@ describe("idempotency", () => {
     const headers = { "Idempotency-Key": "k1" };
     const first = (await stage.post("/tasks", { command: "x" }, { headers })).body.taskId;
     assert.equal((await stage.post("/tasks", { command: "x" }, { headers })).body.taskId, first);
-    assert.equal((await stage.post("/tasks", { command: "x", idempotencyKey: "k1" })).body.taskId, first);
-    assert.equal((await stage.post("/tasks", { command: "x", idempotencyKey: "other" }, { headers })).body.taskId, first);
+    assert.equal(
+      (await stage.post("/tasks", { command: "x", idempotencyKey: "k1" })).body.taskId,
+      first,
+    );
+    assert.equal(
+      (await stage.post("/tasks", { command: "x", idempotencyKey: "other" }, { headers })).body
+        .taskId,
+      first,
+    );
     assert.notEqual((await stage.post("/tasks", { command: "x" })).body.taskId, first);
     assertProblem(await stage.post("/tasks", { command: "y" }, { headers }), 409);
     assertProblem(await stage.post("/files/read", { path: "x" }, { headers }), 409);
-    assertProblem(await stage.post("/tasks", { command: "x" }, { headers: { "Idempotency-Key": "k".repeat(201) } }), 400);
+    assertProblem(
+      await stage.post(
+        "/tasks",
+        { command: "x" },
+        { headers: { "Idempotency-Key": "k".repeat(201) } },
+      ),
+      400,
+    );
   });
 
   test("an agent's task without a session is the same task and session when asked again", async () => {
@@ -96,13 +119,18 @@ describe("GET /tasks", () => {
   test("lists page by page, with filters, and refuses wrong ones", async () => {
     await using stage = await openApiStage();
     const sent: string[] = [];
-    for (let index = 0; index < 5; index += 1) sent.unshift((await stage.post("/tasks", { command: `c${index}` })).body.taskId);
-    const idsOf = (tasks: readonly { readonly taskId: string }[]) => tasks.map((task) => task.taskId);
+    for (let index = 0; index < 5; index += 1)
+      sent.unshift((await stage.post("/tasks", { command: `c${index}` })).body.taskId);
+    const idsOf = (tasks: readonly { readonly taskId: string }[]) =>
+      tasks.map((task) => task.taskId);
     const first = (await stage.get("/tasks?limit=2")).body;
     assert.deepEqual(idsOf(first.tasks), sent.slice(0, 2));
     const second = (await stage.get(`/tasks?limit=3&cursor=${first.cursor}`)).body;
     assert.deepEqual(idsOf(second.tasks), sent.slice(2));
-    assert.deepEqual((await stage.get(`/tasks?limit=3&cursor=${second.cursor}`)).body, { tasks: [], cursor: null });
+    assert.deepEqual((await stage.get(`/tasks?limit=3&cursor=${second.cursor}`)).body, {
+      tasks: [],
+      cursor: null,
+    });
     assert.equal((await stage.get("/tasks?status=pending&kind=command")).body.tasks.length, 5);
     assert.equal((await stage.get("/tasks?worker=nobody")).body.tasks.length, 0);
     for (const query of ["status=x", "kind=x", "cursor=x", "cursor=-1", "limit=0", "limit=1e9"]) {
@@ -118,8 +146,14 @@ describe("cancel", () => {
     const reading = stage.get(`/tasks/${taskId}?wait=60000`);
     assert.equal((await stage.post(`/tasks/${taskId}/cancel`)).body.outcome, "cancelled");
     const { body } = await reading;
-    assert.deepEqual([body.stdout, body.stderr, body.exitCode, body.error], ["", "", 130, "Cancelled"]);
-    assert.equal((await stage.post(`/tasks/${taskId}/cancel`)).body.message, "The task had ended already");
+    assert.deepEqual(
+      [body.stdout, body.stderr, body.exitCode, body.error],
+      ["", "", 130, "Cancelled"],
+    );
+    assert.equal(
+      (await stage.post(`/tasks/${taskId}/cancel`)).body.message,
+      "The task had ended already",
+    );
     assertProblem(await stage.post("/tasks/nonsense/cancel"), 404, "Task not found");
   });
 
@@ -134,7 +168,11 @@ describe("cancel", () => {
 describe("POST /notify", () => {
   test("without a bot token says so", async () => {
     await using stage = await openApiStage();
-    assertProblem(await stage.post("/notify", { channel: "1", message: "hi" }), 500, "DISCORD_BOT_TOKEN not set");
+    assertProblem(
+      await stage.post("/notify", { channel: "1", message: "hi" }),
+      500,
+      "DISCORD_BOT_TOKEN not set",
+    );
   });
 
   test("posts to the chat API, and tells its refusal without the token", async () => {
@@ -142,14 +180,20 @@ describe("POST /notify", () => {
     let status = 200;
     const chat = http.createServer((request, response) => {
       seen.push(`${request.method} ${request.url} ${request.headers.authorization}`);
-      response.writeHead(status, { location: "http://127.0.0.1:9/" }).end('{"message":"Missing Access"}');
+      response
+        .writeHead(status, { location: "http://127.0.0.1:9/" })
+        .end('{"message":"Missing Access"}');
     });
     await new Promise<void>((resolve) => chat.listen(0, "127.0.0.1", resolve));
     const address = chat.address();
     const port = typeof address === "object" ? address?.port : 0;
     try {
-      await using stage = await openApiStage({ chat: { baseUrl: `http://127.0.0.1:${port}`, token: "bot-token" } });
-      assert.deepEqual((await stage.post("/notify", { channel: "42", message: "hi" })).body, { ok: true });
+      await using stage = await openApiStage({
+        chat: { baseUrl: `http://127.0.0.1:${port}`, token: "bot-token" },
+      });
+      assert.deepEqual((await stage.post("/notify", { channel: "42", message: "hi" })).body, {
+        ok: true,
+      });
       assert.deepEqual(seen, ["POST /channels/42/messages Bot bot-token"]);
       for (status of [403, 302, 500]) {
         const answer = await stage.post("/notify", { channel: "42", message: "hi" });
@@ -172,22 +216,36 @@ describe("GET /openapi.json", () => {
     assert.equal(body.openapi, "3.1.0");
     assert.equal(typeof body.info.title, "string");
     assert.equal(typeof body.info.version, "string");
-    const routes = Object.entries<Record<string, Operation>>(body.paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation] as const),
+    const routes = Object.entries<Record<string, Operation>>(body.paths).flatMap(
+      ([path, methods]) =>
+        Object.entries(methods).map(
+          ([method, operation]) => [`${method} ${path}`, operation] as const,
+        ),
     );
-    assert.deepEqual(guide.filter((route) => !routes.some(([name]) => name === route)), []);
+    assert.deepEqual(
+      guide.filter((route) => !routes.some(([name]) => name === route)),
+      [],
+    );
     for (const [name, operation] of routes) {
       assert.ok(operation.summary, `${name} has no summary`);
       assert.ok(operation.responses?.["200"], `${name} has no answer`);
       const named = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter);
-      const told = (operation.parameters ?? []).filter((one) => one.in === "path").map((one) => one.name);
+      const told = (operation.parameters ?? [])
+        .filter((one) => one.in === "path")
+        .map((one) => one.name);
       assert.deepEqual(told, named, name);
       if (name.startsWith("post") && !name.includes("cancel")) {
-        assert.equal(typeof operation.requestBody?.content["application/json"]?.schema, "object", name);
+        assert.equal(
+          typeof operation.requestBody?.content["application/json"]?.schema,
+          "object",
+          name,
+        );
       }
     }
     assert.deepEqual(body.paths["/health"].get.security, []);
-    const dangling = [...JSON.stringify(body).matchAll(/"\$ref":"#\/([^"]+)"/g)].filter(([, pointer]) => at(body, pointer) === undefined);
+    const dangling = [...JSON.stringify(body).matchAll(/"\$ref":"#\/([^"]+)"/g)].filter(
+      ([, pointer]) => at(body, pointer) === undefined,
+    );
     assert.deepEqual(dangling, []);
   });
 });
@@ -196,7 +254,9 @@ interface Operation {
   readonly summary?: string;
   readonly responses?: Readonly<Record<string, unknown>>;
   readonly parameters?: readonly { readonly in: string; readonly name: string }[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: unknown }>> };
+  readonly requestBody?: {
+    readonly content: Readonly<Record<string, { readonly schema: unknown }>>;
+  };
 }
 
 function at(document: Readonly<Record<string, never>>, pointer: string | undefined): unknown {

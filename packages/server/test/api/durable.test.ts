@@ -32,23 +32,30 @@ describe("a submit", { skip: hasStrace ? false : "needs strace" }, () => {
     const lines = readFileSync(trace, "utf8").split("\n");
     let from = 0;
     for (const id of marks) {
-      const answered = lines.findIndex((line, at) => at >= from && isAnswer(line) && line.includes(`\\"taskId\\":\\"${id}`));
+      const answered = lines.findIndex(
+        (line, at) => at >= from && isAnswer(line) && line.includes(`\\"taskId\\":\\"${id}`),
+      );
       assert.ok(answered > 0, "the answer is in the trace");
       assertSynced(lines.slice(from, answered));
       from = answered + 1;
     }
-    const settled = lines.findIndex((line, at) => at >= from && isAnswer(line) && line.includes('{\\"success\\":true}'));
+    const settled = lines.findIndex(
+      (line, at) => at >= from && isAnswer(line) && line.includes('{\\"success\\":true}'),
+    );
     assert.ok(settled > 0, "the answer to the result is in the trace");
     assertSynced(lines.slice(from, settled));
   });
 });
 
-const isAnswer = (line: string): boolean => /\b(write|writev|sendmsg|sendto)\(/.test(line) && line.includes("HTTP/1.1 200 OK");
+const isAnswer = (line: string): boolean =>
+  /\b(write|writev|sendmsg|sendto)\(/.test(line) && line.includes("HTTP/1.1 200 OK");
 
 /** The last write to the journal is followed by a sync that has returned. */
 function assertSynced(lines: readonly string[]): void {
   const journal = lines.findLastIndex((line) => /\bpwrite64\(/.test(line));
   assert.ok(journal >= 0, "nothing was written to the journal");
-  const synced = lines.slice(journal).some((line) => /\b(fdatasync|fsync)(\(\d+\)| resumed>\)) += 0$/.test(line.trim()));
+  const synced = lines
+    .slice(journal)
+    .some((line) => /\b(fdatasync|fsync)(\(\d+\)| resumed>\)) += 0$/.test(line.trim()));
   assert.ok(synced, `answered without a sync: ${lines.slice(journal).join("\n")}`);
 }

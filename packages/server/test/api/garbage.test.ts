@@ -26,7 +26,19 @@ const posts = [
   "/worker/event",
   "/tasks/019a0000-0000-7000-8000-000000000001/cancel",
 ];
-const gets = ["/health", "/tasks", "/tasks/stats", "/events", "/events/stats", "/sessions/stats", "/sessions/state", "/workers", "/claude/sessions", "/claude/recent", "/openapi.json"];
+const gets = [
+  "/health",
+  "/tasks",
+  "/tasks/stats",
+  "/events",
+  "/events/stats",
+  "/sessions/stats",
+  "/sessions/state",
+  "/workers",
+  "/claude/sessions",
+  "/claude/recent",
+  "/openapi.json",
+];
 
 const fields =
   "command argv kind path content encoding old_string new_string replace_all prompt sessionId model cwd env stdin " +
@@ -34,8 +46,26 @@ const fields =
   "error outcome capacity order type details params action agent truncated durationMs startedAt constructor " +
   "prototype toString hasOwnProperty length";
 const names = fc.constantFrom("", ...fields.split(" "));
-const texts = ["", "\u0000", "\ud800", "\udfff\ud800", "a\u0000b", "__proto__", "../../etc/passwd", "$&", "%00"];
-const words = ["command", "exec", "file-edit", "agent", "base64", "lost", "019a0000-0000-7000-8000-000000000001"];
+const texts = [
+  "",
+  "\u0000",
+  "\ud800",
+  "\udfff\ud800",
+  "a\u0000b",
+  "__proto__",
+  "../../etc/passwd",
+  "$&",
+  "%00",
+];
+const words = [
+  "command",
+  "exec",
+  "file-edit",
+  "agent",
+  "base64",
+  "lost",
+  "019a0000-0000-7000-8000-000000000001",
+];
 const numbers = [0, -0, -1, 1, 1e308, -1e308, 5e-324, 2 ** 53, 2 ** 63, 1.5, 4294967296];
 const nasty = fc.constantFrom<unknown>(...texts, ...words, ...numbers, true, false, null);
 const value = fc.letrec((tie) => ({
@@ -49,7 +79,12 @@ const value = fc.letrec((tie) => ({
   ),
 })).any;
 const body = fc.oneof(
-  { weight: 6, arbitrary: fc.dictionary(names, value, { minKeys: 1, maxKeys: 8 }).map((one) => JSON.stringify(one)) },
+  {
+    weight: 6,
+    arbitrary: fc
+      .dictionary(names, value, { minKeys: 1, maxKeys: 8 })
+      .map((one) => JSON.stringify(one)),
+  },
   { weight: 1, arbitrary: value.map((one) => JSON.stringify(one)) },
   { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
   {
@@ -71,8 +106,25 @@ const body = fc.oneof(
 );
 const query = fc.oneof(
   fc
-    .dictionary(fc.constantFrom("wait", "limit", "cursor", "status", "kind", "worker", "workerId", "order", "__proto__"), fc.oneof(nasty.map(String), fc.string({ unit: "binary" })))
-    .map((one) => Object.entries(one).map(([key, text]) => `${key}=${encode(text)}`).join("&")),
+    .dictionary(
+      fc.constantFrom(
+        "wait",
+        "limit",
+        "cursor",
+        "status",
+        "kind",
+        "worker",
+        "workerId",
+        "order",
+        "__proto__",
+      ),
+      fc.oneof(nasty.map(String), fc.string({ unit: "binary" })),
+    )
+    .map((one) =>
+      Object.entries(one)
+        .map(([key, text]) => `${key}=${encode(text)}`)
+        .join("&"),
+    ),
   fc.string({ unit: "binary" }).map(encode),
 );
 
@@ -87,7 +139,9 @@ describe("garbage", () => {
   for (const path of posts) {
     test(`in the body of POST ${path} is answered below 500 in JSON`, async () => {
       await fc.assert(
-        fc.asyncProperty(body, query, async (text, search) => check(await stage.post(`${path}?${search}`, text))),
+        fc.asyncProperty(body, query, async (text, search) =>
+          check(await stage.post(`${path}?${search}`, text)),
+        ),
         { numRuns: 120 },
       );
     });
@@ -100,7 +154,9 @@ describe("garbage", () => {
       fc.string({ unit: "binary", minLength: 1 }).map((text) => `/workers/${encode(text)}`),
     );
     await fc.assert(
-      fc.asyncProperty(paths, query, async (path, search) => check(await stage.get(`${path}?${search}`))),
+      fc.asyncProperty(paths, query, async (path, search) =>
+        check(await stage.get(`${path}?${search}`)),
+      ),
       { numRuns: 500 },
     );
   });
@@ -114,10 +170,20 @@ describe("garbage", () => {
   });
 
   test("that was taken can all be handed out, and the queue is empty in the end", async () => {
-    const worker = { name: "lab", instance: "instance-1", labels: [], version: "1", platform: "x", slots: 1, policyDigest: "" };
+    const worker = {
+      name: "lab",
+      instance: "instance-1",
+      labels: [],
+      version: "1",
+      platform: "x",
+      slots: 1,
+      policyDigest: "",
+    };
     await stage.post("/worker/beat", { worker, held: [] });
     for (;;) {
-      const { body: polled } = await stage.get("/worker/poll?wait=0&capacity=100&workerId=lab&instance=instance-1");
+      const { body: polled } = await stage.get(
+        "/worker/poll?wait=0&capacity=100&workerId=lab&instance=instance-1",
+      );
       if (polled.tasks.length === 0) break;
       for (const task of polled.tasks) {
         await stage.post("/worker/result", { taskId: task.id, fence: task.fence, exitCode: 0 });
@@ -125,7 +191,10 @@ describe("garbage", () => {
       }
     }
     const waiting = await stage.store.list({ status: "pending", max: 100 });
-    assert.deepEqual(waiting.filter((task) => /^.\*$/.test(task.selector)), []);
+    assert.deepEqual(
+      waiting.filter((task) => /^.\*$/.test(task.selector)),
+      [],
+    );
     assert.doesNotMatch(stage.logged.join(""), /"request failed"/);
   });
 });

@@ -23,7 +23,15 @@ describe("the token", () => {
     });
   }
 
-  for (const authorization of ["Bearer wrong-token-of-some-length", "Bearer", "", `Basic ${token}`, `${token}x`, token.slice(1), "Bearer Bearer"]) {
+  for (const authorization of [
+    "Bearer wrong-token-of-some-length",
+    "Bearer",
+    "",
+    `Basic ${token}`,
+    `${token}x`,
+    token.slice(1),
+    "Bearer Bearer",
+  ]) {
     test(`"${authorization}" does not`, async () => {
       const answer = await stage.get("/tasks/stats", { token: null, headers: { authorization } });
       assertProblem(answer, 401, "Unauthorized");
@@ -61,7 +69,9 @@ describe("the token", () => {
 
 describe("before a byte of the body is read", () => {
   const unauthorized = (headers: readonly string[]) =>
-    ["POST /tasks HTTP/1.1", "host: x", "authorization: Bearer nope", ...headers, "", ""].join("\r\n");
+    ["POST /tasks HTTP/1.1", "host: x", "authorization: Bearer nope", ...headers, "", ""].join(
+      "\r\n",
+    );
 
   test("a 30 MB body that is never sent is answered 401", async () => {
     using peer = await speak(stage.port, unauthorized(["content-length: 30000000"]));
@@ -69,7 +79,10 @@ describe("before a byte of the body is read", () => {
   });
 
   test("Expect: 100-continue is answered 401, and never 100", async () => {
-    using peer = await speak(stage.port, unauthorized(["content-length: 30000000", "expect: 100-continue"]));
+    using peer = await speak(
+      stage.port,
+      unauthorized(["content-length: 30000000", "expect: 100-continue"]),
+    );
     const heard = await peer.end;
     assert.match(heard, /^HTTP\/1\.1 401 /);
     assert.doesNotMatch(heard, /100 Continue/);
@@ -85,7 +98,10 @@ describe("before a byte of the body is read", () => {
   });
 
   test("a chunked body without end is answered 401", async () => {
-    using peer = await speak(stage.port, `${unauthorized(["transfer-encoding: chunked"])}5\r\nhello\r\n`);
+    using peer = await speak(
+      stage.port,
+      `${unauthorized(["transfer-encoding: chunked"])}5\r\nhello\r\n`,
+    );
     assert.match(await peer.end, /^HTTP\/1\.1 401 /);
   });
 });

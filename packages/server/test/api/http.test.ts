@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { assertProblem, eventually, openApiStage, rawRequest, speak, type ApiStage } from "./stage.ts";
+import {
+  assertProblem,
+  eventually,
+  openApiStage,
+  rawRequest,
+  speak,
+  type ApiStage,
+} from "./stage.ts";
 
 let stage: ApiStage;
 before(async () => {
@@ -10,7 +17,8 @@ before(async () => {
 });
 after(() => stage[Symbol.asyncDispose]());
 
-const post = (headers: readonly string[], body: string) => rawRequest("POST /tasks", ["connection: close", ...headers], body);
+const post = (headers: readonly string[], body: string) =>
+  rawRequest("POST /tasks", ["connection: close", ...headers], body);
 const submitBody = JSON.stringify({ command: "x" });
 
 describe("bodies", () => {
@@ -44,7 +52,10 @@ describe("bodies", () => {
 
   test("longer than they say are cut where they said, and the rest is no request", async () => {
     const before = (await stage.store.counts()).byStatus.pending;
-    using peer = await speak(stage.port, post([`content-length: ${submitBody.length}`], `${submitBody}garbage`));
+    using peer = await speak(
+      stage.port,
+      post([`content-length: ${submitBody.length}`], `${submitBody}garbage`),
+    );
     assert.match(await peer.end, /^HTTP\/1\.1 (200|400) /);
     assert.ok((await stage.store.counts()).byStatus.pending <= before + 1);
   });
@@ -73,7 +84,15 @@ describe("bodies", () => {
   });
 
   test("of any content type, or none, or a broken one, are JSON", async () => {
-    for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json; charset=latin1", "broken", "a/b; c", ""]) {
+    for (const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data; boundary=x",
+      "application/json; charset=latin1",
+      "broken",
+      "a/b; c",
+      "",
+    ]) {
       const answer = await stage.post("/tasks", submitBody, { headers: { "content-type": type } });
       assert.equal(answer.status, 200, `${type}: ${answer.text}`);
     }
@@ -99,7 +118,12 @@ describe("bodies", () => {
 
 describe("what is not HTTP, or odd HTTP", () => {
   test("noise is answered 400 in JSON", async () => {
-    for (const noise of ["\u0016\u0003\u0001\u0002\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", `GET / HTTP/1.1\r\nx: ${"y".repeat(100_000)}\r\n\r\n`]) {
+    for (const noise of [
+      "\u0016\u0003\u0001\u0002\r\n\r\n",
+      "GET\r\n\r\n",
+      "GET / HTTP/9.9\r\n\r\n",
+      `GET / HTTP/1.1\r\nx: ${"y".repeat(100_000)}\r\n\r\n`,
+    ]) {
       using peer = await speak(stage.port, noise);
       const heard = await peer.end;
       assert.match(heard, /^HTTP\/1\.1 400 [^]*"error":"[^"]+"/);
@@ -133,9 +157,16 @@ describe("what is not HTTP, or odd HTTP", () => {
 
   test("requests in one packet are answered in their order", async () => {
     const one = rawRequest("GET /tasks/stats");
-    using peer = await speak(stage.port, one + one + rawRequest("GET /nowhere", ["connection: close"]));
+    using peer = await speak(
+      stage.port,
+      one + one + rawRequest("GET /nowhere", ["connection: close"]),
+    );
     const heard = await peer.end;
-    assert.deepEqual(heard.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 404"]);
+    assert.deepEqual(heard.match(/HTTP\/1\.1 \d+/g), [
+      "HTTP/1.1 200",
+      "HTTP/1.1 200",
+      "HTTP/1.1 404",
+    ]);
   });
 
   test("a poll behind another poll on one connection takes no task that nobody would read", async () => {
@@ -143,8 +174,13 @@ describe("what is not HTTP, or odd HTTP", () => {
     const poll = rawRequest("GET /worker/poll?wait=50000");
     await own.get("/health");
     const others = await own.connections();
-    using peer = await speak(own.port, poll + poll + rawRequest("GET /worker/poll?wait=50000&capacity=5&workerId=home"));
-    await eventually(async () => ((await own.get("/workers")).body.workers.length >= 2 ? true : null));
+    using peer = await speak(
+      own.port,
+      poll + poll + rawRequest("GET /worker/poll?wait=50000&capacity=5&workerId=home"),
+    );
+    await eventually(async () =>
+      (await own.get("/workers")).body.workers.length >= 2 ? true : null,
+    );
     peer.socket.destroy();
     await eventually(async () => ((await own.connections()) === others ? true : null));
     const { body } = await own.post("/tasks", { command: "x" });

@@ -38,7 +38,12 @@ export async function openApiStage(options: StageOptions = {}): Promise<ApiStage
   const clock = options.clock ?? systemClock();
   const store = options.store ?? openSqliteStore(":memory:");
   const logged: string[] = [];
-  const log = createLog({ clock, level: "debug", format: "json", write: (line) => logged.push(line) });
+  const log = createLog({
+    clock,
+    level: "debug",
+    format: "json",
+    write: (line) => logged.push(line),
+  });
   const queue = await openQueue({
     store,
     clock,
@@ -87,8 +92,13 @@ export interface Answer {
 }
 
 export function callsTo(url: string): Pick<ApiStage, "url" | "get" | "post"> {
-  const call = async (path: string, body: string | undefined, options: CallOptions): Promise<Answer> => {
-    const authorization = options.token === null ? {} : { authorization: `Bearer ${options.token ?? token}` };
+  const call = async (
+    path: string,
+    body: string | undefined,
+    options: CallOptions,
+  ): Promise<Answer> => {
+    const authorization =
+      options.token === null ? {} : { authorization: `Bearer ${options.token ?? token}` };
     const response = await fetch(url + path, {
       method: options.method ?? (body === undefined ? "GET" : "POST"),
       headers: { ...authorization, ...options.headers },
@@ -118,7 +128,14 @@ function parsed(text: string): ReturnType<typeof JSON.parse> {
 export function assertProblem(answer: Answer, status: number, error?: string | RegExp): void {
   assert.equal(answer.status, status, answer.text);
   assert.match(answer.headers.get("content-type") ?? "", /^application\/problem\+json/);
-  assert.deepEqual(Object.keys(answer.body), ["type", "title", "status", "detail", "code", "error"]);
+  assert.deepEqual(Object.keys(answer.body), [
+    "type",
+    "title",
+    "status",
+    "detail",
+    "code",
+    "error",
+  ]);
   assert.equal(answer.body.status, status);
   assert.equal(answer.body.type, `urn:openclaw-worker:problem:${answer.body.code}`);
   if (typeof error === "string") assert.equal(answer.body.error, error);
@@ -167,7 +184,9 @@ export async function speak(port: number, text: string | Buffer): Promise<RawSoc
           resolve(heard);
         };
         socket.on("heard", look);
-        void closed.promise.then(() => reject(new Error(`closed before ${pattern}; heard: ${heard}`)));
+        void closed.promise.then(() =>
+          reject(new Error(`closed before ${pattern}; heard: ${heard}`)),
+        );
         look();
       }),
     [Symbol.dispose]: () => socket.destroy(),
@@ -176,7 +195,14 @@ export async function speak(port: number, text: string | Buffer): Promise<RawSoc
 
 /** The lines of an HTTP/1.1 request with the right token. */
 export function rawRequest(line: string, headers: readonly string[] = [], body = ""): string {
-  return [`${line} HTTP/1.1`, "host: x", `authorization: Bearer ${token}`, ...headers, "", body].join("\r\n");
+  return [
+    `${line} HTTP/1.1`,
+    "host: x",
+    `authorization: Bearer ${token}`,
+    ...headers,
+    "",
+    body,
+  ].join("\r\n");
 }
 
 /** Asks again and again, without a pause, until `look` gives something. */

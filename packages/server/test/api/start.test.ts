@@ -12,7 +12,14 @@ const portOf = (url: string): number => Number(new URL(url).port);
 const own = { token: childToken };
 
 describe("the token", () => {
-  for (const token of ["a-tiny-one", "123456789012345", "changeme-changeme-1", "your_token_here_12", "aaaaaaaaaaaaaaaaaaaaaaaa", "your-secret-token-here"]) {
+  for (const token of [
+    "a-tiny-one",
+    "123456789012345",
+    "changeme-changeme-1",
+    "your_token_here_12",
+    "aaaaaaaaaaaaaaaaaaaaaaaa",
+    "your-secret-token-here",
+  ]) {
     test(`"${token}" is refused with the command that makes a better one`, async () => {
       using home = childHome();
       await using server = startServer({ home: home.path, env: { WORKER_TOKEN: token } });
@@ -57,7 +64,11 @@ describe("the token", () => {
 describe("the state folder", () => {
   test("is 0700 and its files 0600, whatever the umask is", async () => {
     using home = childHome();
-    await using server = startServer({ home: home.path, env: { WORKER_TOKEN: "" }, under: ["sh", "-c", 'umask 000; exec "$@"', "sh"] });
+    await using server = startServer({
+      home: home.path,
+      env: { WORKER_TOKEN: "" },
+      under: ["sh", "-c", 'umask 000; exec "$@"', "sh"],
+    });
     await server.url;
     const folder = `${home.path}/.openclaw-worker/server`;
     assert.equal(statSync(folder).mode & 0o777, 0o700);
@@ -81,7 +92,10 @@ describe("the state folder", () => {
   test("that cannot be made is refused with what to do", async () => {
     using home = childHome();
     writeFileSync(`${home.path}/a-file`, "");
-    await using server = startServer({ home: home.path, env: { OPENCLAW_WORKER_HOME: `${home.path}/a-file` } });
+    await using server = startServer({
+      home: home.path,
+      env: { OPENCLAW_WORKER_HOME: `${home.path}/a-file` },
+    });
     const { code, stderr } = await server.ending;
     assert.equal(code, 78);
     assert.match(stderr, /OPENCLAW_WORKER_HOME/);
@@ -91,7 +105,12 @@ describe("the state folder", () => {
     using home = childHome();
     mkdirSync(`${home.path}/server`);
     const lines: string[] = [];
-    const host = { env: { OPENCLAW_WORKER_HOME: home.path }, stdout: () => {}, home: home.path, signal: AbortSignal.abort() };
+    const host = {
+      env: { OPENCLAW_WORKER_HOME: home.path },
+      stdout: () => {},
+      home: home.path,
+      signal: AbortSignal.abort(),
+    };
     const stderr = (line: string): void => {
       lines.push(line);
     };
@@ -105,7 +124,13 @@ describe("the state folder", () => {
     const stderr = (line: string): void => {
       lines.push(line);
     };
-    const host = { env: {}, stdout: () => {}, home: "/nonexistent", signal: AbortSignal.abort(), uid: 0 };
+    const host = {
+      env: {},
+      stdout: () => {},
+      home: "/nonexistent",
+      signal: AbortSignal.abort(),
+      uid: 0,
+    };
     assert.equal(await runServer({ ...host, stderr }), 78);
     assert.match(lines.join(), /never runs as root/);
   });
@@ -122,7 +147,11 @@ describe("the address", () => {
       assert.equal((await calls.get("/tasks/stats", { token: null })).status, 401, host);
     }
     // The refusal before the body holds on the second address as well.
-    const heard = await request("::1", port, "POST /tasks HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n");
+    const heard = await request(
+      "::1",
+      port,
+      "POST /tasks HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
+    );
     assert.match(heard, /^HTTP\/1\.1 401 /);
   });
 
@@ -133,7 +162,9 @@ describe("the address", () => {
     assert.equal(new URL(url).hostname, "127.0.0.2");
     assert.equal((await callsTo(url).get("/health")).status, 200);
     for (const host of ["127.0.0.1", "::1"]) {
-      await assert.rejects(request(host, portOf(url), "GET /health HTTP/1.1\r\n\r\n"), { code: "ECONNREFUSED" });
+      await assert.rejects(request(host, portOf(url), "GET /health HTTP/1.1\r\n\r\n"), {
+        code: "ECONNREFUSED",
+      });
     }
   });
 
@@ -148,7 +179,10 @@ describe("the address", () => {
         await using server = startServer({ home: home.path, env: { WORKER_PORT: String(port) } });
         const { code, stdout, stderr } = await server.ending;
         assert.equal(code, 78);
-        assert.match(stderr, new RegExp(`Port ${port} is in use by another program.*ss -ltnp.*WORKER_PORT`));
+        assert.match(
+          stderr,
+          new RegExp(`Port ${port} is in use by another program.*ss -ltnp.*WORKER_PORT`),
+        );
         assert.doesNotMatch(stdout, /Listening/);
       } finally {
         other.close();

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { describe, test } from "node:test";
 import { manualClock, turns, type ManualClock } from "../clock.ts";
-import { assertProblem, eventually, openApiStage, pollOld, rawRequest, speak, token, type ApiStage } from "./stage.ts";
+import {
+  assertProblem,
+  eventually,
+  openApiStage,
+  pollOld,
+  rawRequest,
+  speak,
+  token,
+  type ApiStage,
+} from "./stage.ts";
 
 interface Reading {
   readonly chunks: string[];
@@ -29,7 +38,10 @@ function waiting({ clock }: Stage, readers: number): Promise<boolean> {
 /** The queue's own, and the deadline of what is submitted. */
 const idleTimers = 3;
 
-async function read(stage: Stage, id: string): Promise<{ readonly reading: Promise<Reading>; readonly request: http.ClientRequest }> {
+async function read(
+  stage: Stage,
+  id: string,
+): Promise<{ readonly reading: Promise<Reading>; readonly request: http.ClientRequest }> {
   const request = http.get(`${stage.url}/tasks/${id}?wait=600000`, {
     headers: { authorization: token },
     agent: false,
@@ -50,7 +62,9 @@ async function read(stage: Stage, id: string): Promise<{ readonly reading: Promi
         response,
         next: () => {
           const ready = chunks.shift();
-          return ready === undefined ? new Promise((done) => waiters.push(done)) : Promise.resolve(ready);
+          return ready === undefined
+            ? new Promise((done) => waiters.push(done))
+            : Promise.resolve(ready);
         },
       });
     });

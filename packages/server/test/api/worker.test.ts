@@ -1,4 +1,4 @@
-// Foreign workers, written from the text of the API alone, against the real server.
+// An old worker, written from the text of the API alone, against the real server.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -34,18 +34,32 @@ describe("an old worker", () => {
 
   test("whatever strange wait or name it sends, it gets a task or null", async () => {
     await using stage = await openApiStage();
-    for (const query of ["wait=0", "wait=abc&workerId=", "wait=-1", "wait=", "wait=1&wait=2", "workerId=my%20laptop%00&wait=0", "workerId=a&workerId=b&wait=0", "wait=1e1", "instance=%ff&order=x&wait=0"]) {
+    for (const query of [
+      "wait=0",
+      "wait=abc&workerId=",
+      "wait=-1",
+      "wait=",
+      "wait=1&wait=2",
+      "workerId=my%20laptop%00&wait=0",
+      "workerId=a&workerId=b&wait=0",
+      "wait=1e1",
+      "instance=%ff&order=x&wait=0",
+    ]) {
       const answer = await stage.get(`/worker/poll?${query}`);
       assert.deepEqual([answer.status, answer.text], [200, "null"], query);
     }
     const { body } = await stage.post("/tasks", { command: "x" });
-    assert.equal((await stage.get("/worker/poll?workerId=my%20laptop&wait=nonsense")).body.id, body.taskId);
+    assert.equal(
+      (await stage.get("/worker/poll?workerId=my%20laptop&wait=nonsense")).body.id,
+      body.taskId,
+    );
   });
 
   test("gets the oldest first, and priority before that", async () => {
     await using stage = await openApiStage();
     const sent = [];
-    for (const priority of [0, 0, 5, -5]) sent.push((await stage.post("/tasks", { command: "x", priority })).body.taskId);
+    for (const priority of [0, 0, 5, -5])
+      sent.push((await stage.post("/tasks", { command: "x", priority })).body.taskId);
     const got = [];
     for (let index = 0; index < 4; index += 1) got.push((await pollOld(stage)).id);
     assert.deepEqual(got, [sent[2], sent[0], sent[1], sent[3]]);
@@ -68,28 +82,59 @@ describe("an old worker", () => {
     const { taskId } = (await stage.post("/tasks", { command: "x" })).body;
     const reading = stage.get(`/tasks/${taskId}?wait=60000`);
     await pollOld(stage);
-    const first = { taskId, stdout: "first", stderr: "", exitCode: 0, error: null, metadata: { cost: 1 } };
+    const first = {
+      taskId,
+      stdout: "first",
+      stderr: "",
+      exitCode: 0,
+      error: null,
+      metadata: { cost: 1 },
+    };
     const success = { success: true };
     assert.deepEqual((await stage.post("/worker/result", first)).body, success);
-    assert.deepEqual((await stage.post("/worker/result", { ...first, stdout: "second" })).body, success);
+    assert.deepEqual(
+      (await stage.post("/worker/result", { ...first, stdout: "second" })).body,
+      success,
+    );
     const { body } = await reading;
-    assert.deepEqual([body.stdout, body.exitCode, body.error, body.status, body.outcome], ["first", 0, null, "completed", "done"]);
+    assert.deepEqual(
+      [body.stdout, body.exitCode, body.error, body.status, body.outcome],
+      ["first", 0, null, "completed", "done"],
+    );
     assert.deepEqual(body.metadata, { cost: 1 });
     assert.equal((await stage.get(`/tasks/${taskId}`)).body.stdout, "first");
   });
 
   for (const [name, report, expected] of [
     ["fields missing", {}, ["", "", -1, null]],
-    ["nulls", { stdout: null, stderr: null, exitCode: null, error: null, metadata: null }, ["", "", -1, null]],
-    ["an error's name as its exit code", { stdout: "a", exitCode: "ENOENT", error: "spawn x" }, ["a", "", -1, "spawn x"]],
-    ["odd types", { stdout: 5, stderr: { a: 1 }, exitCode: 1.5, error: true, metadata: "x", outcome: "weird" }, ["5", '{"a":1}', -1, "true"]],
-    ["unknown fields", { stdout: "a", exitCode: 0, duration: 5, status: "running" }, ["a", "", 0, null]],
+    [
+      "nulls",
+      { stdout: null, stderr: null, exitCode: null, error: null, metadata: null },
+      ["", "", -1, null],
+    ],
+    [
+      "an error's name as its exit code",
+      { stdout: "a", exitCode: "ENOENT", error: "spawn x" },
+      ["a", "", -1, "spawn x"],
+    ],
+    [
+      "odd types",
+      { stdout: 5, stderr: { a: 1 }, exitCode: 1.5, error: true, metadata: "x", outcome: "weird" },
+      ["5", '{"a":1}', -1, "true"],
+    ],
+    [
+      "unknown fields",
+      { stdout: "a", exitCode: 0, duration: 5, status: "running" },
+      ["a", "", 0, null],
+    ],
   ] as const) {
     test(`reports a result with ${name}, and it is kept`, async () => {
       await using stage = await openApiStage();
       const { taskId } = (await stage.post("/tasks", { command: "x" })).body;
       await pollOld(stage);
-      assert.deepEqual((await stage.post("/worker/result", { taskId, ...report })).body, { success: true });
+      assert.deepEqual((await stage.post("/worker/result", { taskId, ...report })).body, {
+        success: true,
+      });
       const { body } = await stage.get(`/tasks/${taskId}`);
       assert.deepEqual([body.stdout, body.stderr, body.exitCode, body.error], expected);
       assert.match(body.status, /^(completed|failed)$/);
@@ -109,16 +154,29 @@ describe("an old worker", () => {
   test("reports on unknown tasks with success, and nothing is kept", async () => {
     await using stage = await openApiStage();
     for (const taskId of [strangerId(), "1", "x".repeat(1_000), "\u0000"]) {
-      assert.deepEqual((await stage.post("/worker/result", { taskId, stdout: "x" })).body, { success: true });
+      assert.deepEqual((await stage.post("/worker/result", { taskId, stdout: "x" })).body, {
+        success: true,
+      });
     }
-    assert.deepEqual((await stage.store.counts()).byStatus, { pending: 0, running: 0, completed: 0, failed: 0 });
+    assert.deepEqual((await stage.store.counts()).byStatus, {
+      pending: 0,
+      running: 0,
+      completed: 0,
+      failed: 0,
+    });
   });
 
   test("sends events of its own", async () => {
     await using stage = await openApiStage();
     const details = { a: 1, text: "\ud800\u0000" };
-    assert.deepEqual((await stage.post("/worker/event", { type: "callback.sent", taskId: "t", details })).body, { success: true });
-    assert.deepEqual((await stage.post("/worker/event", { type: "big", details: "x".repeat(20_000) })).body, { success: true });
+    assert.deepEqual(
+      (await stage.post("/worker/event", { type: "callback.sent", taskId: "t", details })).body,
+      { success: true },
+    );
+    assert.deepEqual(
+      (await stage.post("/worker/event", { type: "big", details: "x".repeat(20_000) })).body,
+      { success: true },
+    );
     const { events } = (await stage.get("/events")).body;
     assert.deepEqual(events[0].details, details);
     assert.equal(events[0].taskId, "t");
@@ -143,73 +201,15 @@ describe("an old worker", () => {
   test("is told from one that asks wrongly for the newer protocol, which is refused in words", async () => {
     await using stage = await openApiStage();
     await stage.post("/tasks", { command: "x" });
-    for (const query of ["capacity=x", "capacity=1&workerId=my%20laptop", "capacity=1&instance=short", "capacity=-1", "capacity=1&capacity=2"]) {
+    for (const query of [
+      "capacity=x",
+      "capacity=1&workerId=my%20laptop",
+      "capacity=1&instance=short",
+      "capacity=-1",
+      "capacity=1&capacity=2",
+    ]) {
       assertProblem(await stage.get(`/worker/poll?wait=0&${query}`), 400);
     }
     assert.equal((await stage.store.counts()).byStatus.pending, 1);
-  });
-});
-
-describe("a foreign worker with leases", () => {
-  test("polls with capacity, begins, beats, and reports with its fence", async () => {
-    await using stage = await openApiStage();
-    const { taskId } = (await stage.post("/tasks", { argv: ["echo", "a b"], worker: "lab" })).body;
-    const { body: polled } = await stage.get("/worker/poll?wait=5000&capacity=2&workerId=lab");
-    assert.deepEqual(Object.keys(polled), ["tasks", "cancel", "decisions", "stop"]);
-    const [task] = polled.tasks;
-    assert.deepEqual([task.id, task.fence, task.spec], [taskId, 1, { kind: "exec", argv: ["echo", "a b"] }]);
-    const held = { taskId, fence: task.fence };
-    assert.equal((await stage.post("/worker/started", held)).status, 200);
-    const { body: beat } = await stage.post("/worker/beat", { held: [held] });
-    assert.deepEqual([beat.cancel, beat.stale], [[], []]);
-    assert.deepEqual((await stage.post("/worker/result", { ...held, stdout: "a b\n", exitCode: 0 })).body, { success: true });
-    const { body: result } = await stage.get(`/tasks/${taskId}`);
-    assert.deepEqual([result.stdout, result.worker, result.outcome], ["a b\n", "lab", "done"]);
-  });
-
-  test("is answered 409 to a stale start and a stale result", async () => {
-    await using stage = await openApiStage();
-    const { taskId } = (await stage.post("/tasks", { command: "x" })).body;
-    const poll = () => stage.get("/worker/poll?wait=5000&capacity=1&workerId=laboratory&instance=laboratory");
-    await stage.post("/worker/beat", {
-      worker: { name: "laboratory", instance: "laboratory", labels: [], version: "1", platform: "x", slots: 1, policyDigest: "" },
-      held: [],
-    });
-    await poll();
-    await stage.post("/worker/giveback", { instance: "laboratory", held: [{ taskId, fence: 1 }] });
-    const again = await poll();
-    assert.equal(again.body.tasks[0].fence, 2);
-    assertProblem(await stage.post("/worker/started", { taskId, fence: 1 }), 409, /Do not run it/);
-    assertProblem(await stage.post("/worker/result", { taskId, fence: 1, exitCode: 0 }), 409);
-    assertProblem(await stage.post("/worker/started", { taskId: strangerId(), fence: 1 }), 404, "Task not found");
-    assert.equal((await stage.post("/worker/result", { taskId, fence: 2, exitCode: 0 })).status, 200);
-  });
-
-  test("learns a cancel by its poll, and reports it", async () => {
-    await using stage = await openApiStage();
-    const { taskId } = (await stage.post("/tasks", { command: "sleep 100" })).body;
-    await stage.get("/worker/poll?wait=5000&capacity=1&workerId=lab");
-    const held = { taskId, fence: 1 };
-    await stage.post("/worker/started", held);
-    const polled = stage.get("/worker/poll?wait=5000&capacity=0&workerId=lab");
-    const { body: answer } = await stage.post(`/tasks/${taskId}/cancel`);
-    assert.equal(answer.status, "running");
-    assert.deepEqual((await polled).body.cancel, [held]);
-    await stage.post("/worker/result", { ...held, outcome: "cancelled", exitCode: 130, error: "Cancelled" });
-    const { body: result } = await stage.get(`/tasks/${taskId}`);
-    assert.deepEqual([result.outcome, result.exitCode, result.error, result.status], ["cancelled", 130, "Cancelled", "failed"]);
-    assert.equal((await stage.post(`/tasks/${taskId}/cancel`)).body.outcome, "cancelled");
-  });
-
-  test("shows among the workers, and says nothing of others' tasks", async () => {
-    await using stage = await openApiStage();
-    await stage.post("/worker/beat", {
-      worker: { name: "lab", instance: "instance-1", labels: ["gpu"], version: "1", platform: "linux", slots: 3, policyDigest: "d" },
-      held: [],
-    });
-    const { workers } = (await stage.get("/workers")).body;
-    assert.deepEqual(Object.keys(workers[0]).sort(), ["labels", "lastSeenAt", "name", "platform", "policyDigest", "running", "slots", "state", "version"]);
-    assert.equal((await stage.get("/workers/lab")).body.state, "online");
-    assertProblem(await stage.get("/workers/nobody"), 404, "Worker not found");
   });
 });

@@ -13,7 +13,12 @@ describe("capacity", () => {
     await send(queue, command("waits"));
     const polled = queue.poll(pollOf("home", { capacity: 0, order: 1 }));
     await queue.cancel(task.id);
-    assert.deepEqual(await polled, { tasks: [], cancel: [heldBy(task)], decisions: [], stop: null });
+    assert.deepEqual(await polled, {
+      tasks: [],
+      cancel: [heldBy(task)],
+      decisions: [],
+      stop: null,
+    });
     const quiet = queue.poll(pollOf("home", { capacity: 0, order: 2, holdMs: 1_000 }));
     await send(queue, command("waits too"));
     clock.advance(1_000);
@@ -47,7 +52,10 @@ describe("capacity", () => {
       freed: { instance: "home", capacity: 1, order: 2 },
     });
     const { tasks } = await queue.poll(pollOf("home", { capacity: 0, order: 1 }));
-    assert.deepEqual(tasks.map(({ id }) => id), [next]);
+    assert.deepEqual(
+      tasks.map(({ id }) => id),
+      [next],
+    );
   });
 
   test("an older word about capacity changes nothing, in either order of arrival", async () => {
@@ -62,15 +70,25 @@ describe("capacity", () => {
       const [first, second] = tasks;
       assert.ok(first && second);
       const settle = (task: typeof first, capacity: number, order: number) =>
-        queue.settle({ ...heldBy(task), report: done, freed: { instance: "home", capacity, order } });
+        queue.settle({
+          ...heldBy(task),
+          report: done,
+          freed: { instance: "home", capacity, order },
+        });
       // 12 says that the worker is full again; 11, which comes later, must not say otherwise.
-      const polled = overtakes ? null : queue.poll(pollOf("home", { capacity: 0, order: 10, holdMs: 1_000 }));
+      const polled = overtakes
+        ? null
+        : queue.poll(pollOf("home", { capacity: 0, order: 10, holdMs: 1_000 }));
       await settle(first, 0, 12);
       const late = polled ?? queue.poll(pollOf("home", { capacity: 2, order: 10, holdMs: 1_000 }));
       await settle(second, 1, 11);
       await send(queue, command("must wait"));
       clock.advance(1_000);
-      assert.deepEqual((await late).tasks, [], overtakes ? "the result overtook the poll" : "the poll came first");
+      assert.deepEqual(
+        (await late).tasks,
+        [],
+        overtakes ? "the result overtook the poll" : "the poll came first",
+      );
     }
   });
 
@@ -101,6 +119,9 @@ describe("capacity", () => {
     const newer = queue.poll(pollOf("home", { order: 1 }));
     assert.deepEqual((await older).tasks, []);
     const { tasks } = await newer;
-    assert.deepEqual(tasks.map((task) => task.id), [id]);
+    assert.deepEqual(
+      tasks.map((task) => task.id),
+      [id],
+    );
   });
 });

@@ -75,7 +75,10 @@ describe("a lease", () => {
     const idle = queue.poll(oldPollOf({ holdMs: 1_000 }));
     await clock.pass(1_000);
     assert.deepEqual((await idle).tasks, []);
-    assert.equal(await queue.settle({ taskId: task.id, fence: null, report: oldDone, freed: null }), "settled");
+    assert.equal(
+      await queue.settle({ taskId: task.id, fence: null, report: oldDone, freed: null }),
+      "settled",
+    );
     const late = await queue.read(id, 0, never);
     assert.equal(late.kind === "result" && late.result.status, "completed");
   });

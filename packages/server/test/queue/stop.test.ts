@@ -68,7 +68,9 @@ describe("cancel", () => {
     assert.equal((await queue.cancel(id)).kind, "ended");
     assert.deepEqual((await polled).cancel, [heldBy(task)]);
     assert.equal(await queue.started(heldBy(task)), "stale");
-    assert.deepEqual((await queue.beat({ instance: "home", held: [heldBy(task)] })).stale, [heldBy(task)]);
+    assert.deepEqual((await queue.beat({ instance: "home", held: [heldBy(task)] })).stale, [
+      heldBy(task),
+    ]);
   });
 
   test("a started task's worker is told by its parked poll, its next poll, and its beats", async () => {
@@ -79,7 +81,9 @@ describe("cancel", () => {
     await queue.started(heldBy(task));
     assert.equal((await queue.cancel(id)).kind, "asked");
     assert.deepEqual((await queue.poll(pollOf("home", { capacity: 0 }))).cancel, [heldBy(task)]);
-    assert.deepEqual((await queue.beat({ instance: "home", held: [heldBy(task)] })).cancel, [heldBy(task)]);
+    assert.deepEqual((await queue.beat({ instance: "home", held: [heldBy(task)] })).cancel, [
+      heldBy(task),
+    ]);
     const polled = queue.poll(pollOf("home", { capacity: 0, order: 1 }));
     await queue.cancel(id);
     assert.deepEqual((await polled).cancel, [heldBy(task)]);
@@ -109,7 +113,9 @@ describe("submit", () => {
     const { queue } = stage;
     const first = await queue.submit(prompt("s", { idempotencyKey: "k" }));
     assert.deepEqual(await queue.submit(prompt("s", { idempotencyKey: "k" })), first);
-    await assert.rejects(queue.submit(prompt("t", { idempotencyKey: "k" })), { code: "idempotency-conflict" });
+    await assert.rejects(queue.submit(prompt("t", { idempotencyKey: "k" })), {
+      code: "idempotency-conflict",
+    });
     await assert.rejects(queue.submit(prompt("s", { idempotencyKey: "k", priority: 1 })), {
       code: "idempotency-conflict",
     });
@@ -134,8 +140,10 @@ describe("submit", () => {
     };
     const store = {
       ...inner,
-      submit: (...args: Parameters<typeof inner.submit>) => (broken ? failing() : inner.submit(...args)),
-      claim: (...args: Parameters<typeof inner.claim>) => (broken ? failing() : inner.claim(...args)),
+      submit: (...args: Parameters<typeof inner.submit>) =>
+        broken ? failing() : inner.submit(...args),
+      claim: (...args: Parameters<typeof inner.claim>) =>
+        broken ? failing() : inner.claim(...args),
     };
     await using stage = await openQueueStage({ store });
     broken = true;
@@ -150,18 +158,35 @@ describe("submit", () => {
 
 describe("workers", () => {
   const instance = "instance-1";
-  const worker = { name: "home", instance, labels: ["gpu"], version: "1", platform: "linux", slots: 2, policyDigest: "d" };
+  const worker = {
+    name: "home",
+    instance,
+    labels: ["gpu"],
+    version: "1",
+    platform: "linux",
+    slots: 2,
+    policyDigest: "d",
+  };
 
   test("a process that did not introduce itself gets no work, and is asked to", async () => {
     await using stage = await openQueueStage();
     const { queue } = stage;
     const id = await send(queue, command("x", { labels: ["gpu"] }));
     const stranger = pollOf("home", { instance, introduces: true });
-    assert.deepEqual(await queue.poll(stranger), { tasks: [], cancel: [], decisions: [], stop: null, unknown: true });
+    assert.deepEqual(await queue.poll(stranger), {
+      tasks: [],
+      cancel: [],
+      decisions: [],
+      stop: null,
+      unknown: true,
+    });
     await queue.beat({ worker, held: [] });
     assert.equal((await takeTask(queue, stranger)).id, id);
     const [presence] = await queue.presences();
-    assert.deepEqual([presence?.name, presence?.state, presence?.running, presence?.labels], ["home", "online", 1, ["gpu"]]);
+    assert.deepEqual(
+      [presence?.name, presence?.state, presence?.running, presence?.labels],
+      ["home", "online", 1, ["gpu"]],
+    );
   });
 
   test("a worker that leaves gives back what it did not begin, and is away at once", async () => {

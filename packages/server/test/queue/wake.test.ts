@@ -8,7 +8,10 @@ describe("a poll and a submit", () => {
     await using stage = await openQueueStage();
     const polled = stage.queue.poll(pollOf("home"));
     const id = await send(stage.queue, command());
-    assert.deepEqual((await polled).tasks.map((task) => task.id), [id]);
+    assert.deepEqual(
+      (await polled).tasks.map((task) => task.id),
+      [id],
+    );
   });
 
   test("a poll finds what was submitted before it came", async () => {
@@ -42,7 +45,9 @@ describe("a poll and a submit", () => {
 
   test("a task for one worker wakes that worker beside thousands of others", async () => {
     await using stage = await openQueueStage();
-    const others = Array.from({ length: 2_000 }, (_, index) => stage.queue.poll(pollOf(`w${index}`)));
+    const others = Array.from({ length: 2_000 }, (_, index) =>
+      stage.queue.poll(pollOf(`w${index}`)),
+    );
     const polled = stage.queue.poll(pollOf("home"));
     const id = await send(stage.queue, command("x", { worker: "home" }));
     assert.equal((await polled).tasks[0]?.id, id);
@@ -73,10 +78,14 @@ describe("a poll and a submit", () => {
         if (handed.length >= total) over.resolve();
       }
     };
-    const pollers = Array.from({ length: 10 }, (_, index) => loop(`w${index}`, index < 3 ? null : 1 + (index % 4)));
+    const pollers = Array.from({ length: 10 }, (_, index) =>
+      loop(`w${index}`, index < 3 ? null : 1 + (index % 4)),
+    );
     const sent: string[] = [];
     for (let group = 0; group < 50; group += 1) {
-      sent.push(...(await Promise.all(Array.from({ length: total / 50 }, () => send(queue, command())))));
+      sent.push(
+        ...(await Promise.all(Array.from({ length: total / 50 }, () => send(queue, command())))),
+      );
     }
     await Promise.all(pollers);
     assert.equal(handed.length, total);
@@ -147,7 +156,15 @@ async function introduce(
   number: number,
 ): Promise<void> {
   await queue.beat({
-    worker: { name, instance: `instance-${number}`, labels, version: "1", platform: "linux", slots: 1, policyDigest: "" },
+    worker: {
+      name,
+      instance: `instance-${number}`,
+      labels,
+      version: "1",
+      platform: "linux",
+      slots: 1,
+      policyDigest: "",
+    },
     held: [],
   });
 }

@@ -30,33 +30,39 @@ server {
 }`;
 
 describe("behind nginx", { skip: hasNginx ? false : "needs nginx" }, () => {
-  test("a wait of two minutes gets a result that comes after more than one", { timeout: 180_000 }, async () => {
-    await using stage = await openApiStage();
-    using folder = temporaryFolder();
-    const port = await freePort();
-    const nginx = startNginx(folder.path, serverBlock(port, stage.port));
-    try {
-      const proxied = callsTo(`http://127.0.0.1:${port}`);
-      await eventually(() => proxied.get("/health").catch(() => null));
-      const { taskId } = (await proxied.post("/tasks", { command: "x" })).body;
-      const reading = proxied.get(`/tasks/${taskId}?wait=120000`);
-      assert.equal((await pollOld(proxied)).id, taskId);
-      await systemClock().sleep(65_000);
-      await proxied.post("/worker/result", { taskId, stdout: "late", exitCode: 0 });
-      const answer = await reading;
-      assert.equal(answer.status, 200, answer.text);
-      assert.match(answer.text, /^ {4}\{/);
-      assert.equal(answer.body.stdout, "late");
-    } finally {
-      nginx.kill("SIGTERM");
-      await once(nginx, "exit");
-    }
-  });
+  test(
+    "a wait of two minutes gets a result that comes after more than one",
+    { timeout: 180_000 },
+    async () => {
+      await using stage = await openApiStage();
+      using folder = temporaryFolder();
+      const port = await freePort();
+      const nginx = startNginx(folder.path, serverBlock(port, stage.port));
+      try {
+        const proxied = callsTo(`http://127.0.0.1:${port}`);
+        await eventually(() => proxied.get("/health").catch(() => null));
+        const { taskId } = (await proxied.post("/tasks", { command: "x" })).body;
+        const reading = proxied.get(`/tasks/${taskId}?wait=120000`);
+        assert.equal((await pollOld(proxied)).id, taskId);
+        await systemClock().sleep(65_000);
+        await proxied.post("/worker/result", { taskId, stdout: "late", exitCode: 0 });
+        const answer = await reading;
+        assert.equal(answer.status, 200, answer.text);
+        assert.match(answer.text, /^ {4}\{/);
+        assert.equal(answer.body.stdout, "late");
+      } finally {
+        nginx.kill("SIGTERM");
+        await once(nginx, "exit");
+      }
+    },
+  );
 });
 
 function startNginx(folder: string, block: string): ChildProcess {
   mkdirSync(`${folder}/temp`);
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/temp/${name};`);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${folder}/temp/${name};`,
+  );
   writeFileSync(
     `${folder}/nginx.conf`,
     `daemon off; pid ${folder}/pid; error_log stderr;\nevents {}\nhttp { access_log off; ${temporary.join(" ")}\n${block}\n}\n`,

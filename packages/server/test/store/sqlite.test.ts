@@ -31,7 +31,10 @@ describe("the SQLite file", () => {
     await first[Symbol.asyncDispose]();
 
     await using again = openSqliteStore(file);
-    assert.deepEqual([await again.counts(), await again.events(100), await again.list({ max: 100 })], told);
+    assert.deepEqual(
+      [await again.counts(), await again.events(100), await again.list({ max: 100 })],
+      told,
+    );
     assert.equal((await again.result(ended))?.outcome, done.outcome);
     assert.deepEqual(await again.cancelsFor("home"), [held]);
     assert.deepEqual(ids(await take(again, home, { max: 10 })), [running]);
@@ -68,7 +71,10 @@ describe("the SQLite file", () => {
   test("a file that is no database is refused with a sentence", async () => {
     using folder = temporaryFolder();
     const { writeFileSync } = await import("node:fs");
-    writeFileSync(`${folder.path}/tasks.db`, "this is a text, and it is long enough for a header\n".repeat(100));
+    writeFileSync(
+      `${folder.path}/tasks.db`,
+      "this is a text, and it is long enough for a header\n".repeat(100),
+    );
     assert.throws(() => openSqliteStore(`${folder.path}/tasks.db`), /Cannot open .*not a database/);
   });
 
@@ -90,10 +96,15 @@ describe("the SQLite file", () => {
       for (const label of ["a", "b", "c"]) await put(store, command("x", { labels: [label] }));
       const all = { name: "home", labels: ["a", "b", "c"], leased: true };
       const tasks = await take(store, all, { max: 10 });
-      await store.giveBack("home", [{ taskId: tasks[0]?.id ?? (await put(store, command())), fence: 1 }]);
+      await store.giveBack("home", [
+        { taskId: tasks[0]?.id ?? (await put(store, command())), fence: 1 },
+      ]);
     }
     const db = new DatabaseSync(file);
-    const ready = db.prepare("SELECT selector, tasks FROM ready").all().map((row) => ({ ...row }));
+    const ready = db
+      .prepare("SELECT selector, tasks FROM ready")
+      .all()
+      .map((row) => ({ ...row }));
     assert.deepEqual(ready, [{ selector: "0l:a", tasks: 1 }]);
     db.close();
   });

@@ -15,7 +15,8 @@ const node = [process.execPath, "--conditions=source", program] as const;
 /** What a worker-like process says when it is started below `launcher`. */
 function startBelow(launcher: readonly string[], folder: string): unknown {
   mkdirSync(join(folder, "root"), { recursive: true });
-  const [command = "", ...args] = [...launcher, ...node, folder];
+  const words: readonly string[] = [...launcher, ...node, folder];
+  const [command = "", ...args] = words;
   const run = spawnSync(command, args, { encoding: "utf8", env: { ...process.env } });
   return JSON.parse(run.stdout === "" ? JSON.stringify(run.stderr) : run.stdout);
 }

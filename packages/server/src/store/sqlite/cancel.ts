@@ -4,7 +4,10 @@ import type { Cancelled } from "../store.ts";
 import type { Finish } from "./finish.ts";
 import { holderOf, integer, resultOf, text } from "./rows.ts";
 
-export function prepareCancel(db: DatabaseSync, finish: Finish): (id: TaskId, at: number) => Cancelled {
+export function prepareCancel(
+  db: DatabaseSync,
+  finish: Finish,
+): (id: TaskId, at: number) => Cancelled {
   const find = db.prepare(
     "SELECT seq, id, state, fence, leased, worker, instance, session FROM tasks WHERE id = ?",
   );
@@ -23,7 +26,11 @@ export function prepareCancel(db: DatabaseSync, finish: Finish): (id: TaskId, at
       default: {
         // Not begun: it ends here, and the worker's `started` will be refused.
         const holder = row["state"] === "claimed" ? holderOf(row) : null;
-        return { kind: "ended", holder, ...finish(row, { report: reportOf("cancelled", "Cancelled"), at }) };
+        return {
+          kind: "ended",
+          holder,
+          ...finish(row, { report: reportOf("cancelled", "Cancelled"), at }),
+        };
       }
     }
   };

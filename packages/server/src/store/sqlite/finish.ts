@@ -11,7 +11,10 @@ export interface Ending {
  * Ends a task, inside the transaction of its caller: writes its result and the event, and frees the
  * next task of its session. `row` has seq, id, worker, session and spec's metadata.
  */
-export type Finish = (row: Row, ending: Ending) => { readonly result: Result; readonly readied: readonly string[] };
+export type Finish = (
+  row: Row,
+  ending: Ending,
+) => { readonly result: Result; readonly readied: readonly string[] };
 
 export function prepareFinish(db: DatabaseSync): Finish {
   const close = db.prepare(

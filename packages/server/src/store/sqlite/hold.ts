@@ -5,7 +5,9 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Holder, Readied, Renewed, RenewRequest } from "../store.ts";
 import { holderOf, integer, text } from "./rows.ts";
 
-export function prepareStart(db: DatabaseSync): (held: Held, at: number) => "started" | "stale" | "unknown" {
+export function prepareStart(
+  db: DatabaseSync,
+): (held: Held, at: number) => "started" | "stale" | "unknown" {
   const find = db.prepare("SELECT seq, state, fence, worker FROM tasks WHERE id = ?");
   const begin = db.prepare("UPDATE tasks SET state = 'started', started_at = ? WHERE seq = ?");
   const note = db.prepare(

@@ -62,7 +62,9 @@ export function preparePrune(db: DatabaseSync): (endedBefore: number, max: numbe
   const forget = ["tasks", "specs", "results"].map((table) =>
     db.prepare(`DELETE FROM ${table} WHERE seq = ?`),
   );
-  const forgetEvents = db.prepare("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?");
+  const forgetEvents = db.prepare(
+    "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?",
+  );
   const forgetSessions = db.prepare(
     `DELETE FROM sessions WHERE last_activity < ? AND NOT EXISTS
        (SELECT 1 FROM tasks t WHERE t.session = sessions.session

@@ -49,7 +49,9 @@ function migrate(db: DatabaseSync, file: string): void {
     } catch (error) {
       db.exec("ROLLBACK");
       db.close();
-      throw new Error(`Migration ${index + 1} of ${file} failed: ${messageOf(error)}`, { cause: error });
+      throw new Error(`Migration ${index + 1} of ${file} failed: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 }

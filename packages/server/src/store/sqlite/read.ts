@@ -11,7 +11,16 @@ import type {
   TaskRecord,
   WorkerRecord,
 } from "../store.ts";
-import { holderOf, integer, integerOrNull, kindOf, recordOf, resultOf, text, textOrNull } from "./rows.ts";
+import {
+  holderOf,
+  integer,
+  integerOrNull,
+  kindOf,
+  recordOf,
+  resultOf,
+  text,
+  textOrNull,
+} from "./rows.ts";
 
 const columns = `seq, id, kind, status, state, outcome, exit_code, selector, priority, session, worker,
   fence, created_at, started_at, completed_at, cancel_at, timeout_ms, summary`;
@@ -85,7 +94,9 @@ function recordStatus(status: string): keyof Counts["byStatus"] {
   return "failed";
 }
 
-export function prepareSessions(db: DatabaseSync): (filter: SessionFilter) => readonly SessionRecord[] {
+export function prepareSessions(
+  db: DatabaseSync,
+): (filter: SessionFilter) => readonly SessionRecord[] {
   const select = `SELECT session, kind, tasks, last_activity,
     (SELECT count(*) FROM tasks t WHERE t.session = sessions.session
        AND t.state IN ('pending', 'blocked', 'claimed', 'started')) AS unfinished
@@ -106,7 +117,9 @@ export function prepareSessions(db: DatabaseSync): (filter: SessionFilter) => re
 }
 
 export function prepareEvents(db: DatabaseSync): (max: number) => readonly EventRecord[] {
-  const latest = db.prepare("SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?) ORDER BY id");
+  const latest = db.prepare(
+    "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?) ORDER BY id",
+  );
   return (max) =>
     latest.all(max).map((row) => {
       const details = textOrNull(row, "details");
@@ -132,7 +145,9 @@ export function prepareWorkers(db: DatabaseSync): () => readonly WorkerRecord[] 
     all.all().map((row) => ({
       name: text(row, "name"),
       instance: text(row, "instance"),
-      labels: text(row, "labels").split("+").filter((label) => label !== ""),
+      labels: text(row, "labels")
+        .split("+")
+        .filter((label) => label !== ""),
       version: textOrNull(row, "version"),
       platform: textOrNull(row, "platform"),
       slots: integerOrNull(row, "slots"),

@@ -3,7 +3,10 @@ import type { Settled, SettleRequest } from "../store.ts";
 import type { Finish } from "./finish.ts";
 import { integer, text, type Row } from "./rows.ts";
 
-export function prepareSettle(db: DatabaseSync, finish: Finish): (request: SettleRequest) => Settled {
+export function prepareSettle(
+  db: DatabaseSync,
+  finish: Finish,
+): (request: SettleRequest) => Settled {
   const find = db.prepare(
     "SELECT seq, id, state, fence, leased, worker, session FROM tasks WHERE id = ?",
   );

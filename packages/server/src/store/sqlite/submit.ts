@@ -54,7 +54,11 @@ export function prepareSubmit(db: DatabaseSync): (order: NewTask) => Submitted {
       key === null ? null : digest,
       summaryOf(spec),
     );
-    insertSpec.run(lastInsertRowid, JSON.stringify(spec), metadata ? JSON.stringify(metadata) : null);
+    insertSpec.run(
+      lastInsertRowid,
+      JSON.stringify(spec),
+      metadata ? JSON.stringify(metadata) : null,
+    );
     if (session !== null) touchSession.run(session, spec.kind, at);
     note.run(at, id, JSON.stringify({ kind: spec.kind }));
     return { kind: "created", id, ready };

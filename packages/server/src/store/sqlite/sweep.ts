@@ -51,5 +51,8 @@ export function prepareNextSweep(db: DatabaseSync): () => NextSweep {
     "SELECT min(deliver_by) AS next FROM tasks WHERE state IN ('pending', 'blocked')",
   );
   const next = (value: unknown): number | null => (typeof value === "number" ? value : null);
-  return () => ({ leaseUntil: next(lease.get()?.["next"]), deliverBy: next(deliver.get()?.["next"]) });
+  return () => ({
+    leaseUntil: next(lease.get()?.["next"]),
+    deliverBy: next(deliver.get()?.["next"]),
+  });
 }

@@ -31,7 +31,10 @@ export function claimContract(open: Open): void {
       for (let index = 0; index < 5; index += 1) await put(store, command());
       const tasks = await take(store, home, { max: 3 });
       assert.equal(tasks.length, 3);
-      assert.deepEqual(tasks.map((task) => task.fence), [1, 1, 1]);
+      assert.deepEqual(
+        tasks.map((task) => task.fence),
+        [1, 1, 1],
+      );
       assert.deepEqual(await take(store, home, { max: 0 }), []);
     });
 
@@ -53,7 +56,10 @@ export function claimContract(open: Open): void {
       const record = await store.get(id);
       assert.equal(record?.phase, "started");
       assert.equal(record.startedAt, startMs);
-      assert.deepEqual((await store.events(10)).map((event) => event.type), ["task.created", "task.started"]);
+      assert.deepEqual(
+        (await store.events(10)).map((event) => event.type),
+        ["task.created", "task.started"],
+      );
     });
 
     for (const [name, fields, claimant, may] of selectors) {
@@ -92,7 +98,9 @@ export function claimContract(open: Open): void {
     test("claims in one turn never share a task", async () => {
       await using store = await open();
       for (let index = 0; index < 20; index += 1) await put(store, command());
-      const claims = await Promise.all(Array.from({ length: 15 }, () => take(store, home, { max: 2 })));
+      const claims = await Promise.all(
+        Array.from({ length: 15 }, () => take(store, home, { max: 2 })),
+      );
       const handed = claims.flatMap(ids);
       assert.equal(handed.length, 20);
       assert.equal(new Set(handed).size, 20);
@@ -107,20 +115,44 @@ type Case = readonly [
   may: boolean,
 ];
 
-const worker = (name: string, ...labels: readonly string[]): Claimant => ({ name, labels, leased: true });
+const worker = (name: string, ...labels: readonly string[]): Claimant => ({
+  name,
+  labels,
+  leased: true,
+});
 
 const selectors: readonly Case[] = [
   ["a task for anybody goes to anybody", {}, worker("a", "x"), true],
   ["a task for anybody does not go to a cloud worker", {}, worker("a", "cloud"), false],
-  ["a task for label cloud goes to a cloud worker", { labels: ["cloud"] }, worker("a", "cloud"), true],
-  ["a cloud worker takes a task for another label that it has", { labels: ["x"] }, worker("a", "cloud", "x"), true],
+  [
+    "a task for label cloud goes to a cloud worker",
+    { labels: ["cloud"] },
+    worker("a", "cloud"),
+    true,
+  ],
+  [
+    "a cloud worker takes a task for another label that it has",
+    { labels: ["x"] },
+    worker("a", "cloud", "x"),
+    true,
+  ],
   ["a cloud worker takes a task by its name", { worker: "a" }, worker("a", "cloud"), true],
   ["a task with labels needs all of them", { labels: ["x", "y"] }, worker("a", "x"), false],
-  ["a task with labels goes to a worker that has more", { labels: ["y", "x"] }, worker("a", "x", "y", "z"), true],
+  [
+    "a task with labels goes to a worker that has more",
+    { labels: ["y", "x"] },
+    worker("a", "x", "y", "z"),
+    true,
+  ],
   ["a task by name goes to that worker", { worker: "a" }, worker("a"), true],
   ["a task by name does not go to another", { worker: "a" }, worker("b"), false],
   ["a task by name and label needs both", { worker: "a", labels: ["x"] }, worker("a"), false],
-  ["a task by name and label goes where both are", { worker: "a", labels: ["x"] }, worker("a", "x"), true],
+  [
+    "a task by name and label goes where both are",
+    { worker: "a", labels: ["x"] },
+    worker("a", "x"),
+    true,
+  ],
   ["names differ by case", { worker: "Home" }, worker("home"), false],
   ["an old worker takes a task for anybody", {}, old, true],
   ["an old worker takes no task for a label", { labels: ["x"] }, old, false],

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startMs } from "../../clock.ts";
-import { command, done, failed, leaseMs, old, oldDone, put, settleWith, strangerId, takeOne } from "../../orders.ts";
+import {
+  command,
+  done,
+  failed,
+  leaseMs,
+  old,
+  oldDone,
+  put,
+  settleWith,
+  strangerId,
+  takeOne,
+} from "../../orders.ts";
 import type { Open } from "../contract.ts";
 
 export function endContract(open: Open): void {
@@ -54,14 +65,18 @@ export function endContract(open: Open): void {
       assert.deepEqual(await settleWith(store, first), { kind: "stale" });
       assert.equal((await settleWith(store, second)).kind, "settled");
       assert.deepEqual(await settleWith(store, first), { kind: "stale" });
-      assert.deepEqual(await settleWith(store, { taskId: strangerId(), fence: 1 }), { kind: "unknown" });
+      assert.deepEqual(await settleWith(store, { taskId: strangerId(), fence: 1 }), {
+        kind: "unknown",
+      });
     });
 
     test("nobody has a result of a task that was never handed out", async () => {
       await using store = await open();
       const taskId = await put(store, command());
       for (const fence of [null, 1, 2]) {
-        assert.deepEqual(await store.settle({ taskId, fence, report: done, at: startMs }), { kind: "stale" });
+        assert.deepEqual(await store.settle({ taskId, fence, report: done, at: startMs }), {
+          kind: "stale",
+        });
       }
       assert.equal((await store.get(taskId))?.status, "pending");
     });
@@ -189,7 +204,10 @@ export function endContract(open: Open): void {
       const waiting = await put(store, command("waiting", { ttlMs: 1_000 }));
       assert.deepEqual(await store.sweep(0, startMs + 999), { ended: [], readied: [] });
       const { ended } = await store.sweep(0, startMs + 1_000);
-      assert.deepEqual(ended.map((result) => [result.taskId, result.outcome]), [[waiting, "expired"]]);
+      assert.deepEqual(
+        ended.map((result) => [result.taskId, result.outcome]),
+        [[waiting, "expired"]],
+      );
       assert.equal((await store.get(held))?.status, "running");
     });
   });

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startMs } from "../../clock.ts";
-import { command, dayMs, home, ids, leaseMs, old, put, strangerId, take, takeOne } from "../../orders.ts";
+import {
+  command,
+  dayMs,
+  home,
+  ids,
+  leaseMs,
+  old,
+  put,
+  strangerId,
+  take,
+  takeOne,
+} from "../../orders.ts";
 import type { Open } from "../contract.ts";
 
 export function holdContract(open: Open): void {
@@ -34,9 +45,15 @@ export function holdContract(open: Open): void {
     test("a task that was cancelled, lost or ended does not begin", async () => {
       await using store = await open();
       for (const end of [
-        (held: { taskId: Parameters<typeof store.cancel>[0] }) => store.cancel(held.taskId, startMs),
         (held: { taskId: Parameters<typeof store.cancel>[0] }) =>
-          store.settle({ taskId: held.taskId, fence: 1, report: { stdout: "", stderr: "", exitCode: 0, error: null }, at: startMs }),
+          store.cancel(held.taskId, startMs),
+        (held: { taskId: Parameters<typeof store.cancel>[0] }) =>
+          store.settle({
+            taskId: held.taskId,
+            fence: 1,
+            report: { stdout: "", stderr: "", exitCode: 0, error: null },
+            at: startMs,
+          }),
       ]) {
         await put(store, command());
         const held = await takeOne(store);
@@ -61,7 +78,10 @@ export function holdContract(open: Open): void {
       assert.equal(record.worker, null);
       const tasks = await take(store, home, { max: 2 });
       assert.deepEqual(ids(tasks), [first, second]);
-      assert.deepEqual(tasks.map((task) => task.fence), [2, 1]);
+      assert.deepEqual(
+        tasks.map((task) => task.fence),
+        [2, 1],
+      );
     });
 
     test("only its holder gives a task back, only this attempt, and only before it began", async () => {
@@ -102,7 +122,10 @@ export function holdContract(open: Open): void {
       assert.deepEqual(await store.sweep(leaseMs, startMs), { ended: [], readied: ["0*"] });
       assert.equal((await store.get(kept))?.status, "running");
       assert.equal((await store.get(dropped))?.status, "pending");
-      assert.deepEqual(await store.nextSweep(), { leaseUntil: leaseMs * 2, deliverBy: startMs + dayMs });
+      assert.deepEqual(await store.nextSweep(), {
+        leaseUntil: leaseMs * 2,
+        deliverBy: startMs + dayMs,
+      });
     });
 
     test("renewing tells what is stale: another's, an older attempt, ended, unknown", async () => {
@@ -159,7 +182,9 @@ export function holdContract(open: Open): void {
     test("what is over is swept in one go, however much it is, in repeated rounds", async () => {
       await using store = await open();
       const many = 1_500;
-      await Promise.all(Array.from({ length: many }, () => put(store, command("x", { ttlMs: 10 }))));
+      await Promise.all(
+        Array.from({ length: many }, () => put(store, command("x", { ttlMs: 10 }))),
+      );
       let ended = 0;
       for (let round = 0; round < 3; round += 1) {
         ended += (await store.sweep(0, startMs + 10)).ended.length;

@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startMs } from "../../clock.ts";
-import { command, exec, home, old, order, prompt, put, settleWith, strangerId, take, takeOne } from "../../orders.ts";
+import {
+  command,
+  exec,
+  home,
+  old,
+  order,
+  prompt,
+  put,
+  settleWith,
+  strangerId,
+  take,
+  takeOne,
+} from "../../orders.ts";
 import type { Open } from "../contract.ts";
 
 const worker = {
@@ -39,7 +51,12 @@ export function keepContract(open: Open): void {
       await using store = await open();
       for (let index = 0; index < 3; index += 1) {
         const id = await put(store, command());
-        await store.settle({ ...(await takeOne(store)), taskId: id, report: { stdout: "", stderr: "", exitCode: 0, error: null }, at: startMs + index });
+        await store.settle({
+          ...(await takeOne(store)),
+          taskId: id,
+          report: { stdout: "", stderr: "", exitCode: 0, error: null },
+          at: startMs + index,
+        });
       }
       const waiting = await put(store, command());
       assert.equal(await store.prune(startMs, 10), 0);
@@ -78,7 +95,10 @@ export function keepContract(open: Open): void {
       assert.deepEqual(await listed({ max: 10, kind: "exec" }), [b]);
       await take(store, home);
       assert.deepEqual(await listed({ max: 10, status: "running" }), [a]);
-      assert.deepEqual(await listed({ max: 10, worker: "home", status: "running", kind: "command" }), [a]);
+      assert.deepEqual(
+        await listed({ max: 10, worker: "home", status: "running", kind: "command" }),
+        [a],
+      );
       assert.deepEqual(await listed({ max: 10, worker: "nobody" }), []);
     });
 
@@ -87,7 +107,12 @@ export function keepContract(open: Open): void {
       const id = await put(store, command());
       const held = await takeOne(store);
       await store.start(held, startMs);
-      await store.note({ type: "callback.sent", taskId: null, at: startMs, details: { channel: "1" } });
+      await store.note({
+        type: "callback.sent",
+        taskId: null,
+        at: startMs,
+        details: { channel: "1" },
+      });
       await settleWith(store, held);
       await store.markRead(id, startMs);
       const events = await store.events(10);
@@ -102,8 +127,14 @@ export function keepContract(open: Open): void {
         ],
       );
       assert.deepEqual(events[2]?.details, { channel: "1" });
-      assert.deepEqual((await store.events(2)).map((event) => event.type), ["task.completed", "task.reconciled"]);
-      assert.deepEqual(await store.eventCounts(), Object.fromEntries(events.map(({ type }) => [type, 1])));
+      assert.deepEqual(
+        (await store.events(2)).map((event) => event.type),
+        ["task.completed", "task.reconciled"],
+      );
+      assert.deepEqual(
+        await store.eventCounts(),
+        Object.fromEntries(events.map(({ type }) => [type, 1])),
+      );
     });
 
     test("workers are kept by name, the newest word counts", async () => {
@@ -122,7 +153,10 @@ export function keepContract(open: Open): void {
       await put(store, prompt("a", { ttlMs: 2_000 }));
       assert.equal((await store.nextSweep()).deliverBy, startMs + 2_000);
       await takeOne(store, old, { leaseUntil: 77 });
-      assert.deepEqual(await store.nextSweep(), { leaseUntil: 77 + 120_000, deliverBy: startMs + 2_000 });
+      assert.deepEqual(await store.nextSweep(), {
+        leaseUntil: 77 + 120_000,
+        deliverBy: startMs + 2_000,
+      });
     });
 
     test("one poisoned operation in a batch fails alone, and says nothing of the others", async () => {
@@ -136,7 +170,10 @@ export function keepContract(open: Open): void {
         put(store, command("after")),
         store.note({ type: "x", taskId: null, at: startMs }),
       ]);
-      assert.deepEqual(answers.map((answer) => answer.status), ["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+      assert.deepEqual(
+        answers.map((answer) => answer.status),
+        ["fulfilled", "rejected", "fulfilled", "fulfilled"],
+      );
       assert.equal((await store.counts()).byStatus.pending, 3);
       assert.equal((await take(store, home, { max: 10 })).length, 3);
     });

@@ -2,7 +2,19 @@ import { reportOf } from "@openclaw-worker/protocol";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startMs } from "../../clock.ts";
-import { command, dayMs, done, home, ids, leaseMs, prompt, put, settleWith, take, takeOne } from "../../orders.ts";
+import {
+  command,
+  dayMs,
+  done,
+  home,
+  ids,
+  leaseMs,
+  prompt,
+  put,
+  settleWith,
+  take,
+  takeOne,
+} from "../../orders.ts";
 import type { Open } from "../contract.ts";
 
 export function sessionContract(open: Open): void {
@@ -112,11 +124,26 @@ export function sessionContract(open: Open): void {
       await put(store, command());
       const listed = await store.sessions({ kind: "claude-cli", max: 10 });
       assert.deepEqual(listed, [
-        { sessionId: "b", kind: "claude-cli", taskCount: 1, unfinished: 1, lastActivity: startMs + 2 },
-        { sessionId: "a", kind: "claude-cli", taskCount: 2, unfinished: 2, lastActivity: startMs + 1 },
+        {
+          sessionId: "b",
+          kind: "claude-cli",
+          taskCount: 1,
+          unfinished: 1,
+          lastActivity: startMs + 2,
+        },
+        {
+          sessionId: "a",
+          kind: "claude-cli",
+          taskCount: 2,
+          unfinished: 2,
+          lastActivity: startMs + 1,
+        },
       ]);
       await settleWith(store, await takeOne(store), done);
-      assert.equal((await store.sessions({ max: 10 })).find((one) => one.sessionId === "a")?.unfinished, 1);
+      assert.equal(
+        (await store.sessions({ max: 10 })).find((one) => one.sessionId === "a")?.unfinished,
+        1,
+      );
       assert.deepEqual(await store.sessions({ kind: "codex-cli", max: 10 }), []);
     });
 

@@ -8,7 +8,11 @@ export function submitContract(open: Open): void {
   describe("submit", () => {
     test("a submitted task is pending, and everything that was said of it is kept", async () => {
       await using store = await open();
-      const asked = command("echo  'a\nb'", { priority: 7, labels: ["gpu"], metadata: { a: [1, null] } });
+      const asked = command("echo  'a\nb'", {
+        priority: 7,
+        labels: ["gpu"],
+        metadata: { a: [1, null] },
+      });
       const id = await put(store, asked);
       const record = await store.get(id);
       assert.equal(record?.status, "pending");
@@ -43,7 +47,9 @@ export function submitContract(open: Open): void {
     test("the same key with another body is a conflict, and nothing is queued", async () => {
       await using store = await open();
       await store.submit(order(command("a", { idempotencyKey: "k" }), { digest: "1" }));
-      const other = await store.submit(order(command("b", { idempotencyKey: "k" }), { digest: "2" }));
+      const other = await store.submit(
+        order(command("b", { idempotencyKey: "k" }), { digest: "2" }),
+      );
       assert.deepEqual(other, { kind: "conflict" });
       assert.equal((await store.counts()).byStatus.pending, 1);
     });
@@ -102,8 +108,12 @@ export function submitContract(open: Open): void {
 
     test("keys that differ after a NUL byte are different keys", async () => {
       await using store = await open();
-      const first = await put(store, command("a", { idempotencyKey: "k\u0000one" }), { digest: "1" });
-      const second = await put(store, command("a", { idempotencyKey: "k\u0000two" }), { digest: "1" });
+      const first = await put(store, command("a", { idempotencyKey: "k\u0000one" }), {
+        digest: "1",
+      });
+      const second = await put(store, command("a", { idempotencyKey: "k\u0000two" }), {
+        digest: "1",
+      });
       assert.notEqual(first, second);
     });
   });

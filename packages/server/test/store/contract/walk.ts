@@ -62,7 +62,10 @@ async function act(store: Store, model: Map<string, Modelled>, one: Step): Promi
   switch (one.verb) {
     case "submit": {
       const { session, priority } = one;
-      const id = await put(store, session === null ? command("x", { priority }) : prompt(session, { priority }));
+      const id = await put(
+        store,
+        session === null ? command("x", { priority }) : prompt(session, { priority }),
+      );
       model.set(id, { state: "pending", fence: 0, read: false, session });
       return;
     }
@@ -82,7 +85,12 @@ async function act(store: Store, model: Map<string, Modelled>, one: Step): Promi
         else if (known.state === "started") move(known, "lose");
       }
       return;
-    default:
+    case "start":
+    case "giveBack":
+    case "settle":
+    case "cancel":
+    case "markRead":
+    case "oldSettle":
       return actOn(store, model, one);
   }
 }
@@ -136,7 +144,10 @@ async function actOn(
     }
     case "oldSettle":
       // No fence, but a leased attempt or none at all: never taken.
-      assert.equal((await store.settle({ ...held, fence: null, report: done, at: startMs })).kind, "stale");
+      assert.equal(
+        (await store.settle({ ...held, fence: null, report: done, at: startMs })).kind,
+        "stale",
+      );
   }
 }
 
@@ -160,7 +171,11 @@ async function compare(store: Store, model: Map<string, Modelled>): Promise<void
   for (const count of busy.values()) assert.equal(count, 1);
 }
 
-function stateOf(record: { readonly status: string; readonly phase: string | null; readonly outcome: string | null }): string {
+function stateOf(record: {
+  readonly status: string;
+  readonly phase: string | null;
+  readonly outcome: string | null;
+}): string {
   if (record.status === "pending") return "pending";
   if (record.status === "running") return record.phase ?? "";
   return record.outcome === "lost" ? "lost" : "finished";
