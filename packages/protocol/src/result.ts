@@ -67,5 +67,8 @@ export function toResult(
   about: { readonly taskId: string; readonly completedAt: number; readonly worker: string | null },
 ): Result {
   const outcome = outcomeOf(report);
-  return { ...report, ...about, outcome, status: statusOf(outcome, report.exitCode) };
+  // Old workers leave `error` null for a program that failed; readers are promised a sentence.
+  const ran = outcome === "done" && report.exitCode > 0;
+  const error = report.error ?? (ran ? exitSentence(report.exitCode) : null);
+  return { ...report, ...about, error, outcome, status: statusOf(outcome, report.exitCode) };
 }
