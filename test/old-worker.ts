@@ -42,13 +42,15 @@ export async function runOldWorker(parts: OldWorkerParts): Promise<void> {
   }
 }
 
-async function deliver({ wire, confirmed }: OldWorkerParts, task: OldTask, stdout: string) {
+async function deliver({ wire, confirmed, signal }: OldWorkerParts, task: OldTask, stdout: string) {
   const body = { taskId: task.id, stdout, stderr: "", exitCode: 0, error: null };
   for (;;) {
     const answer = await wire
       .ask({ method: "POST", path: "/worker/result", body })
       .catch(() => null);
     if (answer?.status === 200) return confirmed?.(task, stdout);
+    // Nobody will start this server again.
+    if (signal.aborted) return;
     await pause(10);
   }
 }

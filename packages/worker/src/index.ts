@@ -16,15 +16,21 @@ export {
   type RunnerNeeds,
 } from "./main.ts";
 export { place, type Ground, type Placement } from "./place.ts";
-export { decide, type Decision, type Subject } from "./policy/decide.ts";
+export { cageOf, type RuleBook } from "./policy/book.ts";
+export { conclude, decide, questionOf, type Decision, type Subject } from "./policy/decide.ts";
+export { judge, type Judgement } from "./policy/judge.ts";
 export { JsonProblem, type Position } from "./policy/jsonc.ts";
 export {
   loadPolicy,
-  parsePolicy,
+  policyOf,
   type Policy,
   type PolicyLoad,
   type PolicyOptions,
+  type PolicyPlace,
 } from "./policy/load.ts";
+export { policyNotes } from "./policy/notes.ts";
+export { parsePolicy, type Wish } from "./policy/parse.ts";
+export type { Question } from "./policy/question.ts";
 export {
   checkRoot,
   rootProblem,
@@ -32,6 +38,7 @@ export {
   type Root,
   type Surroundings,
 } from "./policy/roots.ts";
+export { policyJsonSchema } from "./policy/schema.ts";
 export { policyTemplate } from "./policy/template.ts";
 export { openRunner } from "./run/runner.ts";
 export { CageUnavailable } from "./sandbox/unavailable.ts";

@@ -8,6 +8,12 @@ export interface Cage {
   readonly roots: readonly string[];
   /** Absolute real paths that it may read besides (tool folders of the login PATH). */
   readonly readable: readonly string[];
+  /**
+   * What the policy's rules close inside of these: absolute patterns as in gitignore (`*`, `?` in a
+   * name, `**` across folders; a folder stands for everything below it). Absent: nothing.
+   */
+  readonly denyRead?: readonly string[];
+  readonly denyWrite?: readonly string[];
 }
 
 /** The kinds that this worker runs itself. */

@@ -33,7 +33,8 @@ export interface LoopParts {
   readonly slots: Slots;
   readonly presence: Presence;
   readonly runner: TaskRunner;
-  readonly policy: Policy;
+  /** The policy in force: it may change from one task to the next. */
+  readonly policy: () => Policy;
   /** Absolute real paths that caged tasks may read besides the roots. */
   readonly readable: readonly string[];
   /** The home folder as the user names it. */
@@ -73,7 +74,7 @@ export async function runLoop(parts: LoopParts, signal: AbortSignal): Promise<vo
 }
 
 async function live(value: unknown, desk: Desk): Promise<void> {
-  const { journal, log, outbox, policy, slots } = desk;
+  const { journal, log, outbox, slots } = desk;
 
   const verified = verify(value);
   if (verified.kind === "nonsense")
@@ -103,7 +104,9 @@ async function live(value: unknown, desk: Desk): Promise<void> {
     );
   }
   const { task } = verified;
-  const placed = place(task.spec, { home: desk.home, roots: policy.roots });
+  const policy = desk.policy();
+  const { actions = {}, limits: own = {} } = policy.book ?? {};
+  const placed = place(task.spec, { home: desk.home, roots: policy.roots, actions });
   if (placed.kind === "unrunnable") {
     return outbox.post(
       held,
@@ -113,11 +116,12 @@ async function live(value: unknown, desk: Desk): Promise<void> {
     );
   }
   const decision = decide(placed, policy, desk.readable);
-  log.info("decided", { taskId: task.id, kind: task.spec.kind, decision: decision.kind });
+  const { kind, rule, digest } = decision;
+  log.info("decided", { taskId: task.id, kind: task.spec.kind, decision: kind, rule, digest });
   if (decision.kind !== "allow") return outbox.post(held, refusalOf(decision));
 
   const { cwd } = placed;
-  const timeoutMs = Math.min(task.timeoutMs, limits.timeoutMsMax);
+  const timeoutMs = Math.min(task.timeoutMs, own.taskMsMax ?? limits.timeoutMsMax);
   const ending = await attempt(
     task,
     { placed: placed.placed, cwd, timeoutMs, cage: decision.cage },
@@ -229,21 +233,15 @@ async function run(slot: Slot, work: Omit<Job, "taskId" | "signal">, desk: Desk)
 }
 
 function refusalOf(decision: Exclude<Decision, { kind: "allow" }>): Report {
-  if (decision.kind === "refuse") return refusal(decision.because, decision.remedy);
-  return refusal(
-    decision.because,
-    'a person must say yes, and approvals come later: until then set "default" to "cage"',
-  );
+  const { kind, because, remedy } = decision;
+  const why = kind === "ask" ? `a person must say yes, and cannot yet: ${because}` : because;
+  return { ...refusal(why, remedy), rule: decision.rule ?? because };
 }
 
 function refusal(because: string, remedy: string | null): Report {
   const error = `Refused by policy: ${because}`;
   if (remedy === null) return reportOf("refused", error);
-  return {
-    ...reportOf("refused", `${error}. To allow it: ${remedy}`),
-    rule: because,
-    hint: remedy,
-  };
+  return { ...reportOf("refused", `${error}. To allow it: ${remedy}`), hint: remedy };
 }
 
 const beginningMs = 1_000;

@@ -15,7 +15,9 @@ import { resolveLoginEnvironment } from "./environment.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { openLink, pollWaitMs } from "./link.ts";
 import type { TaskRunner } from "./loop.ts";
-import { loadPolicy, type Policy } from "./policy/load.ts";
+import { cageOf } from "./policy/book.ts";
+import { loadPolicy, watchPolicyFile, type Policy, type PolicyLoad } from "./policy/load.ts";
+import { keepPolicy } from "./policy/reload.ts";
 import { surroundingsOf, type Surroundings } from "./policy/roots.ts";
 import { openRunner } from "./run/runner.ts";
 import { CageUnavailable } from "./sandbox/unavailable.ts";
@@ -123,6 +125,10 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
     await open({ host, home: around.home, config, policy, clock, log }),
   );
   const link = stack.use(openLink({ clock, log, url: config.url, token }));
+  const load = (): PolicyLoad =>
+    loadPolicy({ path: config.policyFile, roots: config.roots, uid: host.uid, around });
+  const watch = (changed: () => void): Disposable => watchPolicyFile(config.policyFile, changed);
+  const keeper = stack.use(keepPolicy({ clock, log, policy, load, watch }));
   const introduction: Introduction = {
     name: config.name,
     instance: randomUUID(),
@@ -140,7 +146,7 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
       link,
       journal,
       runner,
-      policy,
+      policy: keeper.current,
       readable,
       introduction,
       home: host.home,
@@ -257,7 +263,7 @@ async function openCagedRunner({
     home,
     stateDir: config.stateDir,
     hidden: [config.workerHome],
-    cage: { roots: policy.roots.map((root) => root.path), readable },
+    cage: cageOf(policy, readable),
     warm: config.slots,
   });
   return { runner, readable, [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose]() };

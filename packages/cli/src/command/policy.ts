@@ -6,8 +6,11 @@ import type { Host } from "../host.ts";
 import { ownFolder, writeNew } from "../keep.ts";
 import { prepareRole } from "../launch.ts";
 import { expanded, placeOf } from "../place.ts";
-import type { End } from "../program.ts";
+import type { End } from "../end.ts";
+import type { CheckFlags } from "../policy/check.ts";
+import type { TestFlags } from "../policy/try.ts";
 import { prepareRoot, quoted } from "../root/folders.ts";
+import { withAskFlags, type AskFlags } from "../task-flags.ts";
 
 interface InitFlags {
   readonly withDeps?: boolean;
@@ -15,8 +18,9 @@ interface InitFlags {
 
 export function define(host: Host, end: End): Command {
   const command = new Command("openclaw-worker policy")
-    .description("The worker's own rules: which folders tasks may use.")
+    .description("The worker's own rules: what tasks may do on this computer.")
     .addHelpText("after", help);
+  defineLooks(command, host, end);
   command
     .command("init")
     .description(
@@ -33,6 +37,50 @@ export function define(host: Host, end: End): Command {
       end(0);
     });
   return command;
+}
+
+// Commands that look and change nothing. What they need is loaded when one of them runs.
+function defineLooks(command: Command, host: Host, end: End): void {
+  const file = ["--policy <file>", "another policy file than the one in force"] as const;
+  command
+    .command("check")
+    .description("Reads the policy as the worker does: what is wrong, and what has no effect.")
+    .option(...file)
+    .option("--json", "print one JSON object")
+    .addHelpText("after", help)
+    .action(async (flags: CheckFlags) => {
+      const { checkPolicy } = await import("../policy/check.ts");
+      end(checkPolicy(host, flags));
+    });
+  command
+    .command("test")
+    .description("Says what the policy would decide, and why. Runs nothing.")
+    .argument("[what...]", "commands, each as one argument")
+    .option(...file)
+    .option("--as <kind>", "command, exec, read, write, edit, list, agent, action, domain")
+    .option("--cwd <folder>", "folder that the task starts in")
+    .option("--stdin", "read more from standard input: one JSON text a line")
+    .option("--json", 'one object a line: {"decision","rule","because"}')
+    .addHelpText("after", help)
+    .action(async (what: readonly string[], flags: TestFlags) => {
+      const { testPolicy } = await import("../policy/try.ts");
+      end(await testPolicy(host, what, flags));
+    });
+  withAskFlags(command.command("explain"))
+    .description("Says what the policy decided about a past task.")
+    .argument("<task>", "the task's id")
+    .action(async (id: string, flags: AskFlags) => {
+      const { explainTask } = await import("../policy/explain.ts");
+      end(await explainTask(host, id, flags));
+    });
+  command
+    .command("schema")
+    .description("Prints the JSON Schema of the policy file, for editors.")
+    .action(async () => {
+      const { policyJsonSchema } = await import("@openclaw-worker/worker");
+      host.stdout.write(`${JSON.stringify(policyJsonSchema(), null, 2)}\n`);
+      end(0);
+    });
 }
 
 /** @throws Failure when there is a policy already, or the worker would refuse this one */
@@ -87,4 +135,8 @@ const help = `
 Examples:
   openclaw-worker policy init                           tasks may use ~/openclaw and nothing else
   openclaw-worker policy init ~/projects/site ~/notes
+  openclaw-worker policy check                          is the file good?
+  openclaw-worker policy test 'git push --force'        what would happen, and by which rule
+  openclaw-worker policy test --as read ~/.ssh/id_ed25519
+  openclaw-worker policy explain 0192f3a1-7c1e-7d20-8a51-1f5d2f0c9b11
 `;

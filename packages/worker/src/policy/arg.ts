@@ -12,15 +12,24 @@ export interface Arg {
   readonly splits: boolean;
   /** An unquoted `~` or `~/` begins it: the shell puts the home there. */
   readonly tilde: boolean;
+  /** What it most likely is when read as a path: `$HOME/x` is `~/x`. Null: no better than `text`. */
+  readonly likely: string | null;
 }
 
 /** A word whose text is known. */
 export function literal(text: string): Arg {
-  return { text, head: text, tail: text, splits: false, tilde: false };
+  return { text, head: text, tail: text, splits: false, tilde: false, likely: null };
 }
 
 /** Any number of words that nobody knows. */
-export const anything: Arg = { text: null, head: "", tail: "", splits: true, tilde: false };
+export const anything: Arg = {
+  text: null,
+  head: "",
+  tail: "",
+  splits: true,
+  tilde: false,
+  likely: null,
+};
 
 export function argOf(word: Word): Arg {
   const home = /^~[^/]*/.exec(word.text)?.[0];
@@ -42,14 +51,32 @@ export function argOf(word: Word): Arg {
     tail: joined(known.slice(lastGap + 1)),
     splits: known.some(({ splits }) => splits),
     tilde,
+    likely: likelyPath(known),
   };
+}
+
+/** The home and the working folder by their variables' names. */
+function likelyPath(known: readonly Piece[]): string | null {
+  const [first, ...rest] = known;
+  if (first?.stands === undefined || rest.some(({ text }) => text === null)) return null;
+  return `${first.stands}${joined(rest)}`;
 }
 
 /** A part of a word: its text, or null for what only the shell will know. */
 interface Piece {
   readonly text: string | null;
   readonly splits: boolean;
+  readonly stands?: string | undefined;
 }
+
+const stands: Readonly<Record<string, string>> = {
+  $HOME: "~",
+  // oxlint-disable-next-line no-template-curly-in-string -- the shell's words, not ours
+  "${HOME}": "~",
+  $PWD: ".",
+  // oxlint-disable-next-line no-template-curly-in-string
+  "${PWD}": ".",
+};
 
 function piecesOf(parts: readonly WordPart[]): readonly Piece[] {
   return parts.flatMap((part): readonly Piece[] => {
@@ -64,10 +91,17 @@ function piecesOf(parts: readonly WordPart[]): readonly Piece[] {
           child.type === "Literal"
             ? { text: child.value, splits: false }
             : // "$@" and its like become many words even in quotes.
-              { text: null, splits: /[@*]/.test(child.text) },
+              { text: null, splits: /[@*]/.test(child.text), stands: stands[child.text] },
         );
-      default:
-        return [{ text: null, splits: true }];
+      case "SimpleExpansion":
+      case "ParameterExpansion":
+      case "CommandExpansion":
+      case "ArithmeticExpansion":
+      case "ProcessSubstitution":
+      case "Glob":
+      case "ExtendedGlob":
+      case "BraceExpansion":
+        return [{ text: null, splits: true, stands: stands[part.text] }];
     }
   });
 }

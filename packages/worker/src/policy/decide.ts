@@ -1,17 +1,43 @@
+import { never } from "@openclaw-worker/base";
 import type { Cage, Placed } from "../job.ts";
-import { isWithin } from "./paths.ts";
-import type { Policy } from "./load.ts";
+import { cageOf, labelOf, type Policy } from "./book.ts";
+import { judge, type Judgement } from "./judge.ts";
+import type { Question } from "./question.ts";
 
-/** What the policy says about one placed task. */
+/** What the policy says about one placed task. `digest` is the policy's that said it. */
 export type Decision =
-  | { readonly kind: "allow"; readonly cage: Cage; readonly rule: string }
-  | { readonly kind: "ask"; readonly cage: Cage; readonly because: string }
-  | { readonly kind: "refuse"; readonly because: string; readonly remedy: string };
+  | {
+      readonly kind: "allow";
+      readonly cage: Cage;
+      readonly rule: string;
+      readonly digest: string;
+      /** Why, when it is not the rule alone. */
+      readonly because: string;
+    }
+  | {
+      readonly kind: "ask";
+      readonly cage: Cage;
+      /** The rules that ask; null: the default does. */
+      readonly rule: string | null;
+      readonly because: string;
+      readonly remedy: string;
+      readonly digest: string;
+    }
+  | {
+      readonly kind: "refuse";
+      /** The rules that refuse; null: none allows it. */
+      readonly rule: string | null;
+      readonly because: string;
+      readonly remedy: string;
+      readonly digest: string;
+    };
 
 /** A task of a kind that this worker runs, with the folder that it starts in. */
 export interface Subject {
   readonly placed: Placed;
   readonly cwd: string;
+  /** The action that it is, by name. */
+  readonly action?: string;
 }
 
 /**
@@ -19,27 +45,95 @@ export interface Subject {
  * @param readable absolute real paths that caged tasks may read besides the roots
  */
 export function decide(subject: Subject, policy: Policy, readable: readonly string[]): Decision {
-  const { placed } = subject;
-  const where = "path" in placed ? placed.path : subject.cwd;
-  const roots = policy.roots.map((root) => root.path);
-  if (!roots.some((root) => isWithin(where, root))) {
-    return {
-      kind: "refuse",
-      because: `${"path" in placed ? "the path" : "the working folder"} ${JSON.stringify(where)} is outside the roots (${roots.join(", ")})`,
-      remedy: `add its folder to the roots in ${policy.source}, on this computer`,
-    };
+  return conclude(judge(questionOf(subject), policy), policy, readable);
+}
+
+/** The question that a task is. */
+export function questionOf({ placed, cwd, action }: Subject): Question {
+  switch (placed.kind) {
+    case "command":
+      return { kind: "command", command: placed.command, cwd, ...broughtBy(placed) };
+    case "exec":
+      return {
+        kind: "exec",
+        argv: placed.argv,
+        cwd,
+        action: action ?? null,
+        ...broughtBy(placed),
+      };
+    case "file-read":
+    case "file-list":
+      return { kind: "read", path: placed.path };
+    case "file-write":
+      return { kind: "edit", path: placed.path };
+    case "file-edit":
+      return { kind: "replace", path: placed.path };
+    default:
+      return never(placed);
   }
-  const cage: Cage = { roots, readable };
+}
+
+function broughtBy(task: {
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly stdin?: string | undefined;
+}): { readonly fed: boolean; readonly hasEnv: boolean } {
+  return { fed: task.stdin !== undefined, hasEnv: Object.keys(task.env ?? {}).length > 0 };
+}
+
+/** What follows from a judgement: the default where no rule spoke, and the words for a person. */
+export function conclude(
+  judgement: Judgement,
+  policy: Policy,
+  readable: readonly string[],
+): Decision {
+  const { answer, because, rules } = judgement;
+  const { digest } = policy;
+  const cage = cageOf(policy, readable);
+  const rule = rules.length === 0 ? null : rules.map(labelOf).join(", ");
+  const remedy = remedyFor(judgement, policy);
+  switch (answer) {
+    case "allow":
+      return { kind: "allow", cage, rule: rule ?? "", because, digest };
+    case "ask":
+      return { kind: "ask", cage, rule, because, remedy, digest };
+    case "refuse":
+      return { kind: "refuse", rule, because, remedy, digest };
+    case "default":
+      break;
+    default:
+      return never(answer);
+  }
+  const why = policy.book === undefined ? "" : ` (${because})`;
+  const byDefault = `default: ${policy.default}${why}`;
   switch (policy.default) {
     case "cage":
-      return { kind: "allow", cage, rule: "default: cage" };
+      return { kind: "allow", cage, rule: "default: cage", because, digest };
     case "ask":
-      return { kind: "ask", cage, because: "default: ask" };
+      return { kind: "ask", cage, rule: null, because: byDefault, remedy, digest };
     case "deny":
-      return {
-        kind: "refuse",
-        because: "default: deny",
-        remedy: `set "default" to "cage" in ${policy.source}, on this computer`,
-      };
+      return { kind: "refuse", rule: null, because: byDefault, remedy, digest };
+    default:
+      return never(policy.default);
   }
+}
+
+/** What to write into the policy, for a task that does not run. */
+function remedyFor({ answer, rules, wanted, fix }: Judgement, policy: Policy): string {
+  const { source } = policy;
+  const here = `${source}, on this computer`;
+  const [rule] = rules;
+  if (rule !== undefined && answer !== "default") {
+    const at = `${source}:${rule.at.line}:${rule.at.column}`;
+    if (answer === "refuse")
+      return `change ${JSON.stringify(rule.text)} at ${at}, on this computer`;
+    if (wanted.length > 0) return addition(wanted, here);
+    return `approvals come later: until then change ${JSON.stringify(rule.text)} at ${at}`;
+  }
+  if (fix !== undefined) return `${fix} in ${here}`;
+  if (wanted.length > 0) return addition(wanted, here);
+  return `set "default" to "cage" in ${here}`;
+}
+
+function addition(wanted: readonly string[], here: string): string {
+  return `add ${wanted.map((text) => JSON.stringify(text)).join(", ")} to rules.allow in ${here}`;
 }

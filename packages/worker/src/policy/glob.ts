@@ -89,33 +89,28 @@ export function patternText(pattern: PathPattern): string {
   return `/${pattern.join("/")}`;
 }
 
-export interface PathMatch {
-  /** Take upper and lower case, and Unicode's forms of one letter, as equal. */
-  readonly folded: boolean;
-}
-
-/** Does the pattern name `path` (absolute, normal), or a folder above it? */
-export function matchesPath(pattern: PathPattern, path: string, { folded }: PathMatch): boolean {
-  const fold = (text: string): string =>
-    folded ? text.normalize("NFC").toLowerCase() : text;
-  const names = namesOf(fold(path));
-  const wanted = pattern.map(fold);
+/** Does the pattern name these names of a path, or a folder above them? */
+export function matchesPath(pattern: PathPattern, names: readonly string[]): boolean {
   // The set of places in the pattern at which the names read so far may have arrived.
-  let places = spread(new Set([0]), wanted);
-  if (places.has(wanted.length)) return true;
+  let places = spread(new Set([0]), pattern);
   for (const name of names) {
+    if (places.has(pattern.length)) return true;
     const next = new Set<number>();
     for (const place of places) {
-      const part = wanted[place];
+      const part = pattern[place];
       if (part === undefined) continue;
       if (part === "**") next.add(place);
       else if (matchesName(part, name)) next.add(place + 1);
     }
-    places = spread(next, wanted);
-    if (places.has(wanted.length)) return true;
-    if (places.size === 0) return false;
+    if (next.size === 0) return false;
+    places = spread(next, pattern);
   }
-  return false;
+  return places.has(pattern.length);
+}
+
+/** Upper and lower case, and Unicode's forms of one letter, made equal: for rules that narrow. */
+export function folded(text: string): string {
+  return text.normalize("NFC").toLowerCase();
 }
 
 /** `**` may stand for no folder at all. */
@@ -146,6 +141,7 @@ export function matchesName(pattern: string, name: string): boolean {
   return at === pattern.length;
 }
 
-function namesOf(path: string): readonly string[] {
+/** The names of an absolute path, in order. */
+export function namesOf(path: string): readonly string[] {
   return path.split("/").filter((name) => name !== "");
 }

@@ -2,24 +2,18 @@
 // server sends can only be narrower.
 
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, watch } from "node:fs";
+import path from "node:path";
 import { messageOf } from "@openclaw-worker/base";
 import { canonicalJson } from "@openclaw-worker/protocol";
 import { hasCode } from "../errno.ts";
-import { JsonProblem, parseJsonc, type JsonNode } from "./jsonc.ts";
+import { bookOf, type Policy } from "./book.ts";
+import { checkExamples } from "./examples.ts";
+import { JsonProblem } from "./jsonc.ts";
+import { parsePolicy, type Wish } from "./parse.ts";
 import { checkRoot, type Root, type Surroundings } from "./roots.ts";
 
-export type PolicyDefault = "cage" | "ask" | "deny";
-
-export interface Policy {
-  readonly roots: readonly [Root, ...Root[]];
-  /** What happens to a task that no rule names. */
-  readonly default: PolicyDefault;
-  /** Where it came from, for people: a file's path or a variable's name. */
-  readonly source: string;
-  /** SHA-256 over the policy's canonical JSON, in hex: two workers with one digest decide alike. */
-  readonly digest: string;
-}
+export type { Policy, PolicyDefault } from "./book.ts";
 
 export type PolicyLoad =
   | { readonly kind: "policy"; readonly policy: Policy; readonly notes: readonly string[] }
@@ -38,103 +32,92 @@ export interface PolicyOptions {
   readonly around: Surroundings;
 }
 
-interface Wish {
-  readonly roots: readonly string[];
-  readonly default: PolicyDefault;
-  readonly source: string;
-}
-
 const fileBytesMax = 1_048_576;
-const rootsMax = 64;
 const rootsVariable = "OPENCLAW_WORKER_ROOTS";
 
 /** Reads the policy and checks every root on the disk. Never throws: a broken policy is an answer. */
 export function loadPolicy(options: PolicyOptions): PolicyLoad {
-  let wish: Wish | null;
+  const { around } = options;
+  let found: { readonly wish: Wish; readonly source: string } | null;
   try {
     const text = readOwned(options.path, options.uid);
-    wish = text === null ? wishFromRoots(options.roots) : parsePolicy(text, options.path);
+    found =
+      text === null
+        ? wishFromRoots(options.roots)
+        : { wish: parsePolicy(text), source: options.path };
   } catch (thrown) {
-    const where = thrown instanceof JsonProblem ? `:${thrown.at.line}:${thrown.at.column}` : "";
-    return { kind: "refused", because: [`${options.path}${where}: ${messageOf(thrown)}`] };
+    return { kind: "refused", because: [`${options.path}${placeIn(thrown)}`] };
   }
-  if (wish === null) return { kind: "missing" };
-  const { source } = wish;
-  const checks = wish.roots.map((name) => checkRoot(name, options.around));
+  if (found === null) return { kind: "missing" };
+  const { wish, source } = found;
+  const checks = wish.file.roots.map((name) => checkRoot(name, around));
   const because = checks.flatMap((check) =>
     check.kind === "refused" ? [`${source}: ${check.because}`] : [],
   );
-  const found = checks.flatMap((check) => (check.kind === "root" ? [check.root] : []));
-  const [first, ...rest] = found.filter(
-    (root, index) => found.findIndex(({ path }) => path === root.path) === index,
-  );
-  if (because.length > 0 || first === undefined) {
-    return {
-      kind: "refused",
-      because: because.length > 0 ? because : [`${source}: "roots" names no folder`],
-    };
-  }
-  const notes =
-    options.roots !== null && source === options.path
+  if (because.length > 0) return { kind: "refused", because };
+  const roots = checks.flatMap((check) => (check.kind === "root" ? [check.root] : []));
+  try {
+    const policy = policyOf(wish, { source, roots, homes: [around.homeName, around.home] });
+    const shadowed = options.roots !== null && source === options.path;
+    const notes = shadowed
       ? [`${rootsVariable} is not used: ${options.path} is there, and it wins`]
       : [];
-  const said = { default: wish.default, roots: [first, ...rest].map(({ path }) => path) };
-  const digest = createHash("sha256").update(canonicalJson(said)).digest("hex");
-  return {
-    kind: "policy",
-    notes,
-    policy: { roots: [first, ...rest], default: wish.default, source, digest },
-  };
+    return { kind: "policy", policy, notes };
+  } catch (thrown) {
+    return { kind: "refused", because: [`${source}${placeIn(thrown)}`] };
+  }
+}
+
+export interface PolicyPlace {
+  readonly source: string;
+  /** As they were found on the disk; a place that is named twice counts once. */
+  readonly roots: readonly Root[];
+  /** The home as the user names it, and its real path. */
+  readonly homes: readonly [string, ...string[]];
 }
 
 /**
- * The text of a policy file, as a wish that no disk has confirmed yet.
- * @throws JsonProblem with the position of the first thing that is wrong
+ * What a file says, in force at a place.
+ * @throws JsonProblem when an example beside a rule does not hold
  */
-export function parsePolicy(text: string, source: string): Wish {
-  const tree = parseJsonc(text);
-  if (tree.kind !== "object")
-    throw new JsonProblem(tree.at, 'a policy is an object: { "roots": […] }');
-  let roots: readonly string[] | null = null;
-  let fallback: PolicyDefault = "cage";
-  for (const { key, at, value } of tree.members) {
-    if (key === "roots") roots = readRoots(value);
-    else if (key === "default") fallback = readDefault(value);
-    else if (key !== "$schema")
-      throw new JsonProblem(
-        at,
-        `unknown key ${JSON.stringify(key)}: known are "roots" and "default"`,
-      );
-  }
-  if (roots === null)
-    throw new JsonProblem(tree.at, '"roots" is missing: name the folders that tasks may use');
-  return { roots, default: fallback, source };
+export function policyOf(wish: Wish, { source, roots, homes }: PolicyPlace): Policy {
+  const [first, ...rest] = roots.filter(
+    (root, index) => roots.findIndex(({ path }) => path === root.path) === index,
+  );
+  if (first === undefined) throw new Error('"roots" names no folder');
+  const { $schema: _, roots: _names, default: fallback = "cage", ...more } = wish.file;
+  const said = { default: fallback, roots: [first, ...rest].map(({ path }) => path), ...more };
+  const digest = createHash("sha256").update(canonicalJson(said)).digest("hex");
+  const bare: Policy = { roots: [first, ...rest], default: fallback, source, digest };
+  if (Object.keys(more).length === 0) return bare;
+  const policy = { ...bare, book: bookOf(wish, { homes: [...homes], roots: bare.roots }) };
+  checkExamples(wish.rules, policy);
+  return policy;
 }
 
-function readRoots(node: JsonNode): readonly string[] {
-  if (node.kind !== "array") throw new JsonProblem(node.at, '"roots" must be a list of folders');
-  if (node.items.length === 0)
-    throw new JsonProblem(node.at, '"roots" must name at least one folder');
-  if (node.items.length > rootsMax)
-    throw new JsonProblem(node.at, `"roots" may name at most ${rootsMax} folders`);
-  return node.items.map((item) => {
-    if (item.kind !== "string") throw new JsonProblem(item.at, "a root is a text in double quotes");
-    return item.text;
+/** Calls `changed` whenever the file may have changed, also when it is made, moved or removed. */
+export function watchPolicyFile(file: string, changed: () => void): Disposable {
+  // The folder, because editors put a new file in the old one's place.
+  const watcher = watch(path.dirname(file), { persistent: false }, (_event, name) => {
+    if (name === null || name === path.basename(file)) changed();
   });
+  // A folder that goes away is noticed when the policy is read.
+  watcher.on("error", changed);
+  return { [Symbol.dispose]: () => watcher.close() };
 }
 
-function readDefault(node: JsonNode): PolicyDefault {
-  if (
-    node.kind === "string" &&
-    (node.text === "cage" || node.text === "ask" || node.text === "deny")
-  )
-    return node.text;
-  throw new JsonProblem(node.at, '"default" must be "cage", "ask" or "deny"');
+/** `:line:column: what is wrong`, without the place when it has none. */
+function placeIn(thrown: unknown): string {
+  const where = thrown instanceof JsonProblem ? `:${thrown.at.line}:${thrown.at.column}` : "";
+  return `${where}: ${messageOf(thrown)}`;
 }
 
-function wishFromRoots(roots: string | null): Wish | null {
+function wishFromRoots(
+  roots: string | null,
+): { readonly wish: Wish; readonly source: string } | null {
   const names = (roots ?? "").split(":").filter((name) => name !== "");
-  return names.length === 0 ? null : { roots: names, default: "cage", source: rootsVariable };
+  if (names.length === 0) return null;
+  return { wish: { file: { roots: names }, rules: [] }, source: rootsVariable };
 }
 
 /** The text of a file that only its owner can change, or null when there is none. */

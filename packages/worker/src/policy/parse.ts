@@ -30,7 +30,7 @@ export interface Wish {
 }
 
 /** @throws JsonProblem with the position of the first thing that is wrong */
-export function parseWish(text: string): Wish {
+export function parsePolicy(text: string): Wish {
   const tree = parseJsonc(text);
   const parsed = policySchema.safeParse(valueOf(tree));
   if (!parsed.success) {
@@ -40,9 +40,7 @@ export function parseWish(text: string): Wish {
   const file = parsed.data;
   const { rules = {}, host = {} } = file;
   const read = (list: RuleList, entries: readonly RuleEntry[] = []): readonly WrittenRule[] =>
-    entries.map((entry, index) =>
-      readRule(list, entry, nodeAt(tree, [...pathOf(list), index])),
-    );
+    entries.map((entry, index) => readRule(list, entry, nodeAt(tree, [...pathOf(list), index])));
   checkActions(file, tree);
   return {
     file,
@@ -101,7 +99,7 @@ function listProblem({ list, target, allowDangerously }: WrittenRule): string | 
     ({ kind }, index) => kind === "like" || (kind === "rest" && index < target.tokens.length - 1),
   );
   if (early) {
-    return '"*" is only the last word of a rule that allows (write \'*\' for a star itself)';
+    return "\"*\" is only the last word of a rule that allows (write '*' for a star itself)";
   }
   return null;
 }
@@ -110,7 +108,9 @@ function checkActions(file: PolicyFile, tree: JsonNode): void {
   for (const [name, { argv, params = {} }] of Object.entries(file.actions ?? {})) {
     for (const [index, text] of argv.entries()) {
       const node = nodeAt(tree, ["actions", name, "argv", index]);
-      const unknown = [...text.matchAll(/\{([^{}]*)\}/g)].find(([, key = ""]) => !Object.hasOwn(params, key));
+      const unknown = [...text.matchAll(/\{([^{}]*)\}/g)].find(
+        ([, key = ""]) => !Object.hasOwn(params, key),
+      );
       if (unknown !== undefined) {
         throw new JsonProblem(node.at, `${unknown[0]} is no parameter of this action`);
       }
@@ -198,7 +198,9 @@ function problemAt(tree: JsonNode, issue: Issue): JsonProblem {
 
 function knownKeys(path: readonly (string | number)[]): string {
   const known: Readonly<Record<string, string>> = {
-    "": Object.keys(policySchema.shape).filter((key) => key !== "$schema").join(", "),
+    "": Object.keys(policySchema.shape)
+      .filter((key) => key !== "$schema")
+      .join(", "),
     rules: "deny, ask, allow",
     host: "ask, allow",
   };

@@ -117,7 +117,9 @@ export function baseName(program: string): string {
  * (`python3.11`) and its extension.
  */
 export function knownName(program: string): string {
-  const name = baseName(program).toLowerCase().replace(/\.exe$/, "");
+  const name = baseName(program)
+    .toLowerCase()
+    .replace(/\.exe$/, "");
   if (/^ld(?:-linux[\w.-]*|-musl[\w.-]*|\.so[\w.-]*|64\.so[\w.-]*)$/.test(name)) return "ld.so";
   if (isListed(name)) return name;
   const bare = name.replace(/-?\d+(?:\.\d+)*$/, "");

@@ -3,7 +3,14 @@
 // next word as its value, and both readings are looked at.
 
 import { anything, type Arg } from "./arg.ts";
-import { commandOptions, interpreters, knownName, shells, wrappers, type Wrapper } from "./programs.ts";
+import {
+  commandOptions,
+  interpreters,
+  knownName,
+  shells,
+  wrappers,
+  type Wrapper,
+} from "./programs.ts";
 
 export interface Inside {
   readonly commands: readonly (readonly Arg[])[];
@@ -83,8 +90,9 @@ function isBundleWith(word: Arg, letter: string): boolean {
 
 function insideWrapper(words: readonly Arg[], wrapper: Wrapper): Inside {
   const places = starts(words, wrapper);
-  const tail = wrapper.feeds === true ? [anything] : [];
-  const commands = places.map((place) => [...words.slice(place), ...tail]);
+  const commands = places.map((place) =>
+    wrapper.feeds === true ? fed(words, place) : words.slice(place),
+  );
   const guesses = places.flatMap((place) => blankText(words[place]));
   const joins = wrapper.joins === true ? commands.flatMap((command) => joinedText(command)) : [];
   const unknown =
@@ -95,6 +103,21 @@ function insideWrapper(words: readonly Arg[], wrapper: Wrapper): Inside {
     guesses: [...guesses, ...joins],
     hidden: unknown ? "a shell is given a text that is not known" : null,
   };
+}
+
+/** `xargs -I% sh -c %`: words come at the end, or where a mark stands. */
+function fed(words: readonly Arg[], place: number): readonly Arg[] {
+  const marks = words.slice(1, place).flatMap(({ text }, at) => {
+    const given = /^(?:-[IiJ]|--replace=?)([^]*)$/.exec(text ?? "")?.[1];
+    if (given === undefined) return [];
+    return given === "" ? [words[at + 2]?.text ?? "{}"] : [given];
+  });
+  const isMarked = (text: string): boolean =>
+    ["{}", ...marks].some((mark) => mark !== "" && text.includes(mark));
+  const unknown = words
+    .slice(place)
+    .map((word) => (word.text !== null && isMarked(word.text) ? anything : word));
+  return [...unknown, anything];
 }
 
 /**

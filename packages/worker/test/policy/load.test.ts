@@ -4,7 +4,8 @@ import path from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { JsonProblem, parseJsonc } from "../../src/policy/jsonc.ts";
-import { loadPolicy, parsePolicy, type PolicyLoad } from "../../src/policy/load.ts";
+import { loadPolicy, type PolicyLoad } from "../../src/policy/load.ts";
+import { parsePolicy } from "../../src/policy/parse.ts";
 import { surroundingsOf } from "../../src/policy/roots.ts";
 import { policyTemplate } from "../../src/policy/template.ts";
 import { temporaryFolder } from "../stage.ts";
@@ -98,10 +99,9 @@ test("a file that other users can change is refused with the line that closes it
 });
 
 test("comments and a last comma are fine, and mean nothing", () => {
-  const plain = parsePolicy('{"roots":["~/a"],"default":"deny"}', "x");
+  const plain = parsePolicy('{"roots":["~/a"],"default":"deny"}');
   const dressed = parsePolicy(
     '// top\n{ /* "roots": [] */ "roots": [ "~/a", // "~/b"\n ], "default": "deny", }',
-    "x",
   );
   assert.deepEqual(dressed, plain);
 });

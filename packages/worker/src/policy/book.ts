@@ -1,0 +1,118 @@
+// A policy that is in force: its rules with their places, ready to judge.
+
+import type { Cage } from "../job.ts";
+import { folded, patternText, resolveGlob, type PathPattern } from "./glob.ts";
+import type { Position } from "./jsonc.ts";
+import type { RuleList, WrittenRule } from "./parse.ts";
+import type { Root } from "./roots.ts";
+import type { RuleTarget } from "./rule.ts";
+import type { ActionFile, PolicyFile } from "./schema.ts";
+
+export type PolicyDefault = "cage" | "ask" | "deny";
+
+export interface Policy {
+  readonly roots: readonly [Root, ...Root[]];
+  /** What happens to a task that no rule names. */
+  readonly default: PolicyDefault;
+  /** Where it came from, for people: a file's path or a variable's name. */
+  readonly source: string;
+  /** SHA-256 over the policy's canonical JSON, in hex: two workers with one digest decide alike. */
+  readonly digest: string;
+  /** Absent: it has roots and a default, and nothing else. */
+  readonly book?: RuleBook;
+}
+
+export interface Rule {
+  readonly list: RuleList;
+  readonly text: string;
+  readonly at: Position;
+  readonly target: RuleTarget;
+  /** Of Read and Edit: absolute patterns. Those of rules that narrow are folded. */
+  readonly patterns: readonly PathPattern[];
+  readonly allowDangerously: boolean;
+}
+
+export interface RuleBook {
+  readonly rules: Readonly<Record<RuleList, readonly Rule[]>>;
+  /** The home as the user names it. */
+  readonly home: string;
+  readonly actions: Readonly<Record<string, ActionFile>>;
+  readonly approvals: NonNullable<PolicyFile["approvals"]>;
+  readonly limits: NonNullable<PolicyFile["limits"]>;
+  readonly submitters: NonNullable<PolicyFile["submitters"]>;
+  /** Absolute patterns that no task may read, or write: what the cage can be given. */
+  readonly denyRead: readonly string[];
+  readonly denyWrite: readonly string[];
+}
+
+export interface BookGround {
+  /** The home as the user names it, then its real path. */
+  readonly homes: readonly [string, ...string[]];
+  readonly roots: readonly Root[];
+}
+
+/** Gives the rules of a file their places. */
+export function bookOf(
+  wish: { readonly file: PolicyFile; readonly rules: readonly WrittenRule[] },
+  ground: BookGround,
+): RuleBook {
+  const rules = wish.rules.map((written) => ruleOf(written, ground));
+  const of = (list: RuleList): readonly Rule[] => rules.filter((rule) => rule.list === list);
+  const closed = (tool: "Read" | "Edit"): readonly string[] => [
+    ...new Set(
+      wish.rules.flatMap(({ list, target }) =>
+        (list === "deny" || list === "ask") && target.tool === tool
+          ? resolveGlob(target.glob, ground).map(patternText)
+          : [],
+      ),
+    ),
+  ];
+  const { actions = {}, approvals = {}, limits = {}, submitters = {} } = wish.file;
+  return {
+    rules: {
+      deny: of("deny"),
+      ask: of("ask"),
+      allow: of("allow"),
+      "host.ask": of("host.ask"),
+      "host.allow": of("host.allow"),
+    },
+    home: ground.homes[0],
+    actions,
+    approvals,
+    limits,
+    submitters,
+    denyRead: closed("Read"),
+    denyWrite: closed("Edit"),
+  };
+}
+
+function ruleOf(written: WrittenRule, ground: BookGround): Rule {
+  const { list, text, at, target, allowDangerously } = written;
+  const patterns =
+    target.tool === "Read" || target.tool === "Edit" ? resolveGlob(target.glob, ground) : [];
+  const narrows = list === "deny" || list === "ask";
+  return {
+    list,
+    text,
+    at,
+    target,
+    allowDangerously,
+    patterns: narrows ? patterns.map((pattern) => pattern.map(folded)) : patterns,
+  };
+}
+
+/** `deny: Bash(sudo *)`, as reports and traces name a rule. */
+export function labelOf(rule: Rule): string {
+  return `${rule.list}: ${rule.text}`;
+}
+
+/** The cage of every task under this policy. */
+export function cageOf(policy: Policy, readable: readonly string[]): Cage {
+  const { denyRead = [], denyWrite = [] } = policy.book ?? {};
+  return {
+    roots: policy.roots.map((root) => root.path),
+    readable,
+    ...(denyRead.length === 0 ? {} : { denyRead }),
+    ...(denyWrite.length === 0 ? {} : { denyWrite }),
+  };
+}
