@@ -3,14 +3,18 @@
 // Run it after each change of the lock, under the Node of node_modules/.bin.
 import fs from "node:fs";
 
-const PLATFORM = /(darwin|linux|win32|android|freebsd|openharmony|aix)-([a-z0-9]+)(?:-(gnu|musl|msvc))?/;
+const PLATFORM =
+  /(darwin|linux|win32|android|freebsd|openharmony|aix)-([a-z0-9]+)(?:-(gnu|musl|msvc))?/;
 const LIBC = { gnu: ["glibc"], musl: ["musl"] };
 
 const lock = JSON.parse(fs.readFileSync("package-lock.json", "utf8"));
 let added = 0;
 for (const [location, entry] of Object.entries(lock.packages)) {
   for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
-    if (lock.packages[`node_modules/${name}`] || lock.packages[`${location}/node_modules/${name}`]) {
+    if (
+      lock.packages[`node_modules/${name}`] ||
+      lock.packages[`${location}/node_modules/${name}`]
+    ) {
       continue;
     }
     const match = PLATFORM.exec(name);

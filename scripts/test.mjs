@@ -32,7 +32,9 @@ const needs = [
 
 function main() {
   if (process.platform !== "linux") {
-    console.error("The tests run real sandboxes, nginx and strace: they need Linux. Windows: use WSL2.");
+    console.error(
+      "The tests run real sandboxes, nginx and strace: they need Linux. Windows: use WSL2.",
+    );
     return 1;
   }
   installNeeds();
@@ -53,7 +55,9 @@ function main() {
 }
 
 function installNeeds() {
-  const missing = needs.filter(({ program }) => !fs.existsSync(program)).map((need) => need.package);
+  const missing = needs
+    .filter(({ program }) => !fs.existsSync(program))
+    .map((need) => need.package);
   if (missing.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
   if (!isRoot) {
@@ -63,18 +67,24 @@ function installNeeds() {
   console.log(`Installing what the tests need: ${missing.join(", ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const script = `apt-get update -qq && ${command} -qq`;
-  const done = spawnSync("/bin/sh", ["-c", script], { stdio: ["ignore", "ignore", "inherit"], env });
+  const done = spawnSync("/bin/sh", ["-c", script], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env,
+  });
   if (done.status !== 0) process.exit(1);
 }
 
 function testFiles(wanted) {
   const roots = chosen.length > 0 ? chosen : ["test", ...packages()];
-  return roots.flatMap((root) => {
-    if (!fs.statSync(path.join(house, root)).isDirectory()) return [root];
-    return fs
-      .readdirSync(path.join(house, root), { recursive: true })
-      .map((name) => path.join(root, name));
-  }).filter((file) => wanted(file) && !file.includes("node_modules")).sort();
+  return roots
+    .flatMap((root) => {
+      if (!fs.statSync(path.join(house, root)).isDirectory()) return [root];
+      return fs
+        .readdirSync(path.join(house, root), { recursive: true })
+        .map((name) => path.join(root, name));
+    })
+    .filter((file) => wanted(file) && !file.includes("node_modules"))
+    .sort();
 }
 
 function packages() {
@@ -101,7 +111,14 @@ function runPlain(files) {
   const home = `/var/lib/${user}`;
   if (spawnSync("id", ["-u", user]).status !== 0) {
     console.log(`Making the system user ${user}: tests run as it, not as root`);
-    run("/usr/sbin/useradd", ["--system", "--user-group", "--create-home", "--home-dir", home, user]);
+    run("/usr/sbin/useradd", [
+      "--system",
+      "--user-group",
+      "--create-home",
+      "--home-dir",
+      home,
+      user,
+    ]);
   }
   const app = `/run/${user}/app`;
   fs.mkdirSync(app, { recursive: true });
@@ -110,7 +127,17 @@ function runPlain(files) {
   const script =
     'mount --bind "$1" "$2" && mount -o remount,bind,ro,nosuid,nodev "$2" && cd "$2" && shift 2 && exec "$@"';
   const caps = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
-  const namespace = ["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", house, app];
+  const namespace = [
+    "--mount",
+    "--propagation",
+    "private",
+    "/bin/sh",
+    "-c",
+    script,
+    "sh",
+    house,
+    app,
+  ];
   const descent = ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", ...caps];
   const environment = {
     HOME: home,
@@ -121,13 +148,26 @@ function runPlain(files) {
     TMPDIR: os.tmpdir(),
     ...(process.env.CI ? { CI: "true" } : {}),
   };
-  const clean = ["/usr/bin/env", "-i", ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)];
-  return run("/usr/bin/unshare", [...namespace, ...descent, ...clean, program, ...testArguments(files)]);
+  const clean = [
+    "/usr/bin/env",
+    "-i",
+    ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+  ];
+  return run("/usr/bin/unshare", [
+    ...namespace,
+    ...descent,
+    ...clean,
+    program,
+    ...testArguments(files),
+  ]);
 }
 
 function run(program, args) {
   const env = { ...process.env, PATH: `${house}/node_modules/.bin:${process.env.PATH}` };
-  return spawnSync(program, args, { cwd: house, stdio: ["ignore", "inherit", "inherit"], env }).status ?? 1;
+  return (
+    spawnSync(program, args, { cwd: house, stdio: ["ignore", "inherit", "inherit"], env }).status ??
+    1
+  );
 }
 
 process.exitCode = main();

@@ -164,7 +164,9 @@ test("packages import one way only, and nothing from outside that is not argued 
       const own = target.startsWith(scope) ? target.slice(scope.length) : null;
       const allowed =
         own === null
-          ? thirdParty[source.house]?.some((name) => target === name || target.startsWith(`${name}/`))
+          ? thirdParty[source.house]?.some(
+              (name) => target === name || target.startsWith(`${name}/`),
+            )
           : packageArrows[source.house]?.includes(own);
       if (!(allowed ?? false)) wrong.push(`${source.name} imports ${target}`);
     }
@@ -179,7 +181,8 @@ test("rooms import one way only", () => {
     if (arrows === undefined) continue;
     for (const target of relativeImports(source)) {
       const room = roomOf(target);
-      if (room !== source.room && !arrows.includes(room)) wrong.push(`${source.name} imports ${target}`);
+      if (room !== source.room && !arrows.includes(room))
+        wrong.push(`${source.name} imports ${target}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -209,8 +212,13 @@ for (const capability of capabilities) {
       .map((source) => source.name);
     const isNamed = (name: string): boolean =>
       capability.files.some((file) => (typeof file === "string" ? file === name : file.test(name)));
-    assert.deepEqual(has.filter((name) => !isNamed(name)), []);
-    const unused = capability.files.filter((file) => typeof file === "string" && !has.includes(file));
+    assert.deepEqual(
+      has.filter((name) => !isNamed(name)),
+      [],
+    );
+    const unused = capability.files.filter(
+      (file) => typeof file === "string" && !has.includes(file),
+    );
     assert.deepEqual(unused, [], "a row that nobody needs any more is taken out");
   });
 }
@@ -230,7 +238,11 @@ function readSources(): readonly Source[] {
       .filter((file) => file.endsWith(".ts"))
       .map((file) => {
         const text = fs.readFileSync(path.join(folder, file), "utf8");
-        const imports = [...text.matchAll(/^(?:import\b[^"';]*?|export\b[^"';=]*?\bfrom )"([^"]+)";|\bimport\("([^"]+)"\)/gm)].map((match) => match[1] ?? match[2] ?? "");
+        const imports = [
+          ...text.matchAll(
+            /^(?:import\b[^"';]*?|export\b[^"';=]*?\bfrom )"([^"]+)";|\bimport\("([^"]+)"\)/gm,
+          ),
+        ].map((match) => match[1] ?? match[2] ?? "");
         const source = `${name}/src/${file}`;
         return { name: source, house: name, room: roomOf(source), text, imports };
       });

@@ -15,6 +15,7 @@ import os from "node:os";
 import path from "node:path";
 import { openWire, type Wire } from "./wire.ts";
 import { startProgram, type Program } from "./program.ts";
+import { patienceMs } from "./scene.ts";
 import { outlive } from "./survivors.ts";
 
 export interface StageWish {
@@ -113,7 +114,7 @@ export async function openStage(wish: StageWish = {}): Promise<Stage> {
 
   mkdirSync(path.join(folder, "server"));
   let server = await startServer();
-  const client = createClient({ url, token, patienceMs: 30_000 });
+  const client = impatient(createClient({ url, token, patienceMs: 30_000 }));
   const wire = openWire({ url, token });
   return {
     folder,
@@ -149,6 +150,16 @@ export async function openStage(wish: StageWish = {}): Promise<Stage> {
       if (existsSync(folder)) problems.push(`${folder} could not be removed`);
       if (problems.length > 0) throw new Error(problems.join("\n"));
     },
+  };
+}
+
+/** The same client, whose waits end: else a task that never ends would keep the stage open for good. */
+function impatient(client: Client): Client {
+  const limited = () => ({ signal: AbortSignal.timeout(patienceMs) });
+  return {
+    ...client,
+    wait: (taskId) => client.wait(taskId, limited()),
+    run: (request) => client.run(request, limited()),
   };
 }
 

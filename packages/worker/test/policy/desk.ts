@@ -48,6 +48,6 @@ export function said(question: Question, policy: Policy): Said {
   return judgement.answer === "allow" ? "allow" : "cage";
 }
 
-export function saidOf(command: string, policy: Policy): Said {
-  return said({ kind: "command", command, cwd: root, fed: false, hasEnv: false }, policy);
+export function saidOf(command: string, policy: Policy, cwd: string = root): Said {
+  return said({ kind: "command", command, cwd, fed: false, hasEnv: false }, policy);
 }
