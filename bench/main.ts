@@ -4,7 +4,7 @@ import { messageOf } from "@openclaw-worker/base";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { createCrew } from "./crew.ts";
+import { createCrew, type Crew } from "./crew.ts";
 import { descend } from "./descend.ts";
 import { machineLine, machineOf } from "./machine.ts";
 import { help, readOptions, type Options } from "./options.ts";
@@ -47,11 +47,13 @@ async function measure(options: Options): Promise<Results> {
   await using stack = new AsyncDisposableStack();
   stack.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
   const crew = stack.use(createCrew({ node: process.execPath, env }));
+  const stopping = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      crew.killAll();
-      fs.rmSync(folder, { recursive: true, force: true });
-      process.exit(interrupted);
+      // The second time nobody is asked any more.
+      if (stopping.signal.aborted) crew.killAll();
+      stopping.abort();
+      void leave(crew, folder);
     });
   }
   const machine = machineOf(folder, checkout);
@@ -71,10 +73,18 @@ async function measure(options: Options): Promise<Results> {
   const results: RowResult[] = [];
   for (const row of rows) {
     if (options.only?.includes(row.name) === false) continue;
+    if (stopping.signal.aborted) break;
     say(`${row.name}: ${row.title}`);
     results.push(await runRow(row, bench));
   }
   return { date, quick: options.quick, machine, rows: results };
+}
+
+/** Ends what was started, removes what was written, and ends this process. */
+async function leave(crew: Crew, folder: string): Promise<void> {
+  await crew[Symbol.asyncDispose]();
+  fs.rmSync(folder, { recursive: true, force: true });
+  process.exit(interrupted);
 }
 
 async function runRow(row: Row, bench: Bench): Promise<RowResult> {

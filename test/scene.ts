@@ -16,7 +16,7 @@ export async function until<T>(ask: () => T | undefined | Promise<T | undefined>
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    if (performance.now() > giveUpAt) throw new Error(`it has not come true: ${ask}`);
+    if (performance.now() > giveUpAt) throw new Error(`it has not come true: ${String(ask)}`);
     await pause(10);
   }
 }

@@ -46,9 +46,8 @@ async function answerHouse(address: Address, slots: number): Promise<void> {
     await caller.call("POST", "/worker/started", JSON.stringify({ ...held, instance }));
     free += 1;
     const told = { ...held, instance, capacity: free, order: (order += 1), ...report };
-    // In hand again before the answer: the server may hand out the next task in the same turn.
-    const spare = caller.call("POST", "/worker/result", JSON.stringify(told));
-    await spare;
+    // Told as free with the result: the server may hand out the next task in the same turn.
+    await caller.call("POST", "/worker/result", JSON.stringify(told));
     idle.push(caller);
     for (const resume of waiting.splice(0)) resume();
   };

@@ -24,6 +24,7 @@ const promptFields = {
   cwd: pathSchema.optional(),
   callbackChannel: z.string().max(200).optional(),
   callbackBotToken: z.string().max(400).optional(),
+  resumeLatest: z.boolean().optional(),
 };
 
 /** One thing to do. `command` is a shell string, run as written; `exec` is argv, without a shell. */
@@ -51,11 +52,7 @@ export const specSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("file-list"), path: pathSchema }),
   z.strictObject({ kind: z.literal("claude-cli"), ...promptFields }),
   z.strictObject({ kind: z.literal("codex-cli"), ...promptFields }),
-  z.strictObject({
-    kind: z.literal("gemini-cli"),
-    resumeLatest: z.boolean().optional(),
-    ...promptFields,
-  }),
+  z.strictObject({ kind: z.literal("gemini-cli"), ...promptFields }),
   z.strictObject({ kind: z.literal("agent"), agent: nameSchema, ...promptFields }),
   z.strictObject({
     kind: z.literal("action"),

@@ -1,7 +1,7 @@
 // The only place where an error becomes HTTP.
 
 import type { Log } from "@openclaw-worker/base";
-import { Problem, problemBody, problems } from "@openclaw-worker/protocol";
+import { limits, Problem, problemBody, problems } from "@openclaw-worker/protocol";
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import { z } from "zod";
@@ -90,7 +90,10 @@ function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const known = frameworkErrorSchema.safeParse(error);
   if (known.success) {
-    if (known.data.statusCode === 413) return new Problem("body-too-large", { cause: error });
+    if (known.data.statusCode === 413) {
+      const line = `Body too large: the limit is ${limits.bodyBytes} bytes`;
+      return new Problem("body-too-large", { line, cause: error });
+    }
     if (error instanceof SyntaxError) return new Problem("invalid-json", { cause: error });
     const isTheirs = known.data.statusCode >= 400 && known.data.statusCode < 500;
     if (isTheirs) return new Problem("invalid-request", { cause: error });

@@ -19,12 +19,12 @@ export interface ServerHost {
   readonly home: string;
 }
 
-/** Exit code for wrong configuration (sysexits.h EX_CONFIG). */
-const configurationExit = 78;
+/** Exit code for a setting that must be changed first; the worker has the same. */
+const configurationExit = 2;
 
 /**
  * Runs the Task API until the host's signal is aborted.
- * @returns the exit code: 0 after a clean stop, 78 for wrong configuration, 1 when it cannot run
+ * @returns the exit code: 0 after a clean stop, 2 for wrong configuration, 1 when it cannot run
  */
 export async function runServer(host: ServerHost): Promise<number> {
   const clock = systemClock();

@@ -16,7 +16,6 @@ export {
   type RunnerNeeds,
 } from "./main.ts";
 export { place, type Ground, type Placement } from "./place.ts";
-export { cageOf, type RuleBook } from "./policy/book.ts";
 export { conclude, decide, questionOf, type Decision, type Subject } from "./policy/decide.ts";
 export { judge, type Judgement } from "./policy/judge.ts";
 export { JsonProblem, type Position } from "./policy/jsonc.ts";
@@ -26,7 +25,6 @@ export {
   type Policy,
   type PolicyLoad,
   type PolicyOptions,
-  type PolicyPlace,
 } from "./policy/load.ts";
 export { policyNotes } from "./policy/notes.ts";
 export { parsePolicy, type Wish } from "./policy/parse.ts";

@@ -228,8 +228,13 @@ async function run(slot: Slot, work: Omit<Job, "taskId" | "signal">, desk: Desk)
     .catch((thrown: unknown) =>
       reportOf("failed", `The worker could not run it: ${messageOf(thrown)}`),
     );
-  const timed = { startedAt, durationMs: Math.round(desk.clock.monotonic() - from), ...report };
-  return report.outcome === "cancelled" ? { ...timed, error: String(slot.signal.reason) } : timed;
+  const durationMs = Math.round(report.durationMs ?? desk.clock.monotonic() - from);
+  const timed = { startedAt, ...report, durationMs };
+  if (report.outcome === "cancelled") return { ...timed, error: String(slot.signal.reason) };
+  // What only the run could see (a link that leads out, a guarded name) is a refusal like any other.
+  return report.outcome === "refused"
+    ? { ...timed, ...refusal(report.error ?? "", report.hint ?? null) }
+    : timed;
 }
 
 function refusalOf(decision: Exclude<Decision, { kind: "allow" }>): Report {

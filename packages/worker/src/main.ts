@@ -125,10 +125,10 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
     await open({ host, home: around.home, config, policy, clock, log }),
   );
   const link = stack.use(openLink({ clock, log, url: config.url, token }));
-  const load = (): PolicyLoad =>
-    loadPolicy({ path: config.policyFile, roots: config.roots, uid: host.uid, around });
-  const watch = (changed: () => void): Disposable => watchPolicyFile(config.policyFile, changed);
-  const keeper = stack.use(keepPolicy({ clock, log, policy, load, watch }));
+  const { policyFile: file, roots } = config;
+  const load = (): PolicyLoad => loadPolicy({ path: file, roots, uid: host.uid, around });
+  const watch = (changed: () => void): Disposable => watchPolicyFile(file, changed);
+  const keeper = stack.use(keepPolicy({ clock, log, file, policy, load, watch }));
   const introduction: Introduction = {
     name: config.name,
     instance: randomUUID(),

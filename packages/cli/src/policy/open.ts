@@ -48,7 +48,8 @@ export function policyFile(host: Host, flags: FileFlag): PolicyFile {
     named === undefined ? place.policy : path.resolve(host.cwd, expanded(named, host.home));
   const uid = fs.statSync(file, { throwIfNoEntry: false })?.uid ?? host.uid;
   // Root looks at the policy of the user that the worker runs as.
-  const home = host.uid === 0 ? (findAccount(String(uid))?.home ?? host.home) : host.home;
+  const other = host.uid === 0 && uid !== 0 ? findAccount(String(uid)) : null;
+  const home = other?.home ?? host.home;
   const around = surroundingsOf({ home, stateHome: place.home, installDir: host.installDir });
   return { path: file, uid, home, around };
 }

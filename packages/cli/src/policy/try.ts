@@ -18,7 +18,7 @@ import { oneLine } from "../table.ts";
 import { utf8 } from "../task-flags.ts";
 import { openPolicy, type FileFlag, type OpenedPolicy } from "./open.ts";
 
-export const subjects = [
+const subjects = [
   "command",
   "exec",
   "read",

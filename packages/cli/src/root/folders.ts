@@ -46,6 +46,7 @@ export function prepareRoots(roots: string, account: Account, say: Say): void {
 
 /** Makes one workspace for the account, or refuses with the line that mends it. */
 export function prepareRoot(root: string, account: Account, say: Say): void {
+  refuseSystem(root, account);
   if (!fs.existsSync(root)) {
     refuseClosed(path.dirname(firstMissing(root)), account);
     if (!makeFolderAs(account, root)) {
@@ -62,6 +63,19 @@ export function prepareRoot(root: string, account: Account, say: Say): void {
   throw new Failure(`${account.name} cannot write the root ${root}`, {
     why: `tasks run as ${account.name}, never as root, and an existing folder is not given away unasked`,
     remedy: `chown -R ${account.name}: ${quoted(root)}`,
+  });
+}
+
+// Before anything is made, and above all before anybody is told to give it away.
+function refuseSystem(root: string, account: Account): void {
+  const real = fs.existsSync(root) ? fs.realpathSync(root) : root;
+  const within = /^\/(?:bin|boot|dev|etc|lib\d*|libx32|proc|sbin|sys|usr)(?:\/|$)/.test(real);
+  const top = /^\/(?:opt|root|run|var|home|srv|tmp)?$/.test(real);
+  const holdsHome = real === account.home || account.home.startsWith(`${real}/`);
+  if (!within && !top && !holdsHome) return;
+  throw new Failure(`The root ${root} is not a folder to hand over`, {
+    why: "it belongs to the system, or holds a home or other folders that are not meant",
+    remedy: `Name a folder of your own, such as ${account.home}/openclaw`,
   });
 }
 

@@ -8,14 +8,14 @@ import fs from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { findAccount, type Account } from "../../src/root/account.ts";
 import { prepareRoot, prepareState } from "../../src/root/folders.ts";
 import { placeOf } from "../../src/place.ts";
 import { launcher } from "../stage.ts";
 
-const skip = process.geteuid?.() === 0 ? false : "needs root";
+before(() => assert.equal(process.geteuid?.(), 0, "these tests need root"));
 const timeout = 60_000;
 const house = path.resolve(import.meta.dirname, "../../../..");
 const nobody = findAccount("nobody");
@@ -23,7 +23,6 @@ const nobody = findAccount("nobody");
 test(
   "the server runs as its own user, without privileges, from a checkout only root can enter",
   {
-    skip,
     timeout,
   },
   async () => {
@@ -84,7 +83,6 @@ test(
 test(
   "a parent that is killed takes the descended server with it when it asked for that",
   {
-    skip,
     timeout,
   },
   async () => {
@@ -111,67 +109,60 @@ test(
   },
 );
 
-test(
-  "without --with-deps a missing user is told with the command that makes it",
-  {
-    skip: skip || (findAccount("openclaw-server") === null ? false : "the user is there"),
-  },
-  async () => {
-    await using stack = new AsyncDisposableStack();
-    const env = environment(await temporaryHome(stack));
-    const ran = spawnSync(process.execPath, [launcher, "server"], { env, encoding: "utf8" });
-    assert.equal(ran.status, 1);
-    assert.match(ran.stderr, /openclaw-server is missing[^]*--with-deps[^]*useradd --system/);
-  },
-);
+test("without --with-deps a missing user is told with the command that makes it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const home = await temporaryHome(stack);
+  const env = environment(home);
+  // A list of users without ours, in a mount namespace that only this command sees.
+  const script =
+    'grep -v ^openclaw-server: /etc/passwd > "$1/passwd" && mount --bind "$1/passwd" /etc/passwd && shift && exec "$@"';
+  const namespace = ["--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh"];
+  const command = [process.execPath, launcher, "server"];
+  const ran = spawnSync("/usr/bin/unshare", [...namespace, home, ...command], {
+    env,
+    encoding: "utf8",
+  });
+  assert.equal(ran.status, 1);
+  assert.match(ran.stderr, /openclaw-server is missing[^]*--with-deps[^]*useradd --system/);
+});
 
-test(
-  "a missing root is made for the user; an existing one is refused with the chown line",
-  {
-    skip,
-  },
-  async () => {
-    await using stack = new AsyncDisposableStack();
-    const account = accountOfNobody();
-    const folder = await temporaryHome(stack);
-    const root = path.join(folder, "a", "b");
-    prepareRoot(root, account, () => {});
-    assert.equal((await fs.stat(root)).uid, account.uid);
-    prepareRoot(root, account, () => {});
+test("a missing root is made for the user; an existing one is refused with the chown line", async () => {
+  await using stack = new AsyncDisposableStack();
+  const account = accountOfNobody();
+  const folder = await temporaryHome(stack);
+  const root = path.join(folder, "a", "b");
+  prepareRoot(root, account, () => {});
+  assert.equal((await fs.stat(root)).uid, account.uid);
+  prepareRoot(root, account, () => {});
 
-    const roots = path.join(folder, "roots");
-    await fs.mkdir(roots, { mode: 0o755 });
-    assert.throws(
-      () => prepareRoot(roots, account, () => {}),
-      (thrown) =>
-        thrown instanceof Error &&
-        "remedy" in thrown &&
-        thrown.remedy === `chown -R nobody: ${roots}`,
-    );
-    assert.equal((await fs.stat(roots)).uid, 0);
-  },
-);
+  const roots = path.join(folder, "roots");
+  await fs.mkdir(roots, { mode: 0o755 });
+  assert.throws(
+    () => prepareRoot(roots, account, () => {}),
+    (thrown) =>
+      thrown instanceof Error &&
+      "remedy" in thrown &&
+      thrown.remedy === `chown -R nobody: ${roots}`,
+  );
+  assert.equal((await fs.stat(roots)).uid, 0);
+});
 
-test(
-  "a root below a closed folder is refused with the folder that closes it",
-  { skip },
-  async () => {
-    await using stack = new AsyncDisposableStack();
-    const closed = await closedFolder(stack);
-    const root = path.join(closed, "root");
-    await fs.mkdir(root);
-    await fs.chmod(root, 0o777);
-    assert.throws(
-      () => prepareRoot(root, accountOfNobody(), () => {}),
-      (thrown) =>
-        thrown instanceof Error &&
-        "remedy" in thrown &&
-        String(thrown.remedy).startsWith(`chmod o+x ${closed}\n`),
-    );
-  },
-);
+test("a root below a closed folder is refused with the folder that closes it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const closed = await closedFolder(stack);
+  const root = path.join(closed, "root");
+  await fs.mkdir(root);
+  await fs.chmod(root, 0o777);
+  assert.throws(
+    () => prepareRoot(root, accountOfNobody(), () => {}),
+    (thrown) =>
+      thrown instanceof Error &&
+      "remedy" in thrown &&
+      String(thrown.remedy).startsWith(`chmod o+x ${closed}\n`),
+  );
+});
 
-test("nothing is made below a folder that is closed to the user", { skip }, async () => {
+test("nothing is made below a folder that is closed to the user", async () => {
   await using stack = new AsyncDisposableStack();
   const closed = await closedFolder(stack);
   const root = path.join(closed, "a", "b");
@@ -179,27 +170,21 @@ test("nothing is made below a folder that is closed to the user", { skip }, asyn
   assert.deepEqual(await fs.readdir(closed), []);
 });
 
-test(
-  "state goes where nobody but root can swap it, and nothing existing is given away",
-  {
-    skip,
-  },
-  async () => {
-    await using stack = new AsyncDisposableStack();
-    const account = accountOfNobody();
-    const home = await temporaryHome(stack);
-    const place = placeOf({ env: { OPENCLAW_WORKER_HOME: home }, uid: 0, home: "/root", cwd: "/" });
-    prepareState(place, "server", account);
-    assert.equal((await fs.stat(place.server)).uid, account.uid);
+test("state goes where nobody but root can swap it, and nothing existing is given away", async () => {
+  await using stack = new AsyncDisposableStack();
+  const account = accountOfNobody();
+  const home = await temporaryHome(stack);
+  const place = placeOf({ env: { OPENCLAW_WORKER_HOME: home }, uid: 0, home: "/root", cwd: "/" });
+  prepareState(place, "server", account);
+  assert.equal((await fs.stat(place.server)).uid, account.uid);
 
-    await fs.mkdir(place.worker, { mode: 0o700 });
-    assert.throws(() => prepareState(place, "worker", account), /is not nobody's/);
-    assert.equal((await fs.stat(place.worker)).uid, 0);
+  await fs.mkdir(place.worker, { mode: 0o700 });
+  assert.throws(() => prepareState(place, "worker", account), /is not nobody's/);
+  assert.equal((await fs.stat(place.worker)).uid, 0);
 
-    await fs.chown(home, account.uid, account.gid);
-    assert.throws(() => prepareState(place, "server", account), /is not root's alone/);
-  },
-);
+  await fs.chown(home, account.uid, account.gid);
+  assert.throws(() => prepareState(place, "server", account), /is not root's alone/);
+});
 
 function accountOfNobody(): Account {
   assert.ok(nobody !== null);

@@ -80,8 +80,9 @@ function submissionOf(kind: AgentKind, request: FastifyRequest): Submission {
     cwd,
     callbackChannel,
     callbackBotToken,
+    resumeLatest,
   };
-  const spec = kind === "gemini-cli" ? { kind, ...common, resumeLatest } : { kind, ...common };
+  const spec = { kind, ...common };
   // Bridges send fields of their own (origin, dispatchMode, …) and want them back with the result.
   const given = { ...extras, ...metadata };
   return submission(spec, timeout, {

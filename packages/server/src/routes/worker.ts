@@ -198,14 +198,18 @@ function lenient(body: unknown): unknown {
   }
   const given = Object.entries(body).filter(([, value]) => value !== null);
   if ("fence" in body) return Object.fromEntries(given);
-  const mended = given.map(
-    ([key, value]) => [key, texts.has(key) ? textOf(value) : value] as const,
-  );
+  const mended = given.map(([key, value]) => [key, mend(key, value)] as const);
   return Object.fromEntries(mended.filter(([key, value]) => key === "taskId" || fits(key, value)));
 }
 
 const texts: ReadonlySet<string> = new Set(["stdout", "stderr", "error"]);
 const settleFields: ReadonlyMap<string, z.ZodType> = new Map(Object.entries(settleSchema.shape));
+
+function mend(key: string, value: unknown): unknown {
+  if (texts.has(key)) return textOf(value);
+  const isNumber = key === "exitCode" && typeof value === "string" && /^-?\d{1,9}$/.test(value);
+  return isNumber ? Number(value) : value;
+}
 
 function textOf(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);

@@ -24,7 +24,7 @@ describe("the token", () => {
       using home = childHome();
       await using server = startServer({ home: home.path, env: { WORKER_TOKEN: token } });
       const { code, stdout, stderr } = await server.ending;
-      assert.equal(code, 78);
+      assert.equal(code, 2);
       assert.match(stderr, /openssl rand -hex 32/);
       assert.equal((stdout + stderr).includes(token), false);
     });
@@ -57,7 +57,7 @@ describe("the token", () => {
     await first.ending;
     writeFileSync(`${home.path}/.openclaw-worker/server/token`, "\n");
     await using second = startServer({ home: home.path, env: { WORKER_TOKEN: "" } });
-    assert.equal((await second.ending).code, 78);
+    assert.equal((await second.ending).code, 2);
   });
 });
 
@@ -97,7 +97,7 @@ describe("the state folder", () => {
       env: { OPENCLAW_WORKER_HOME: `${home.path}/a-file` },
     });
     const { code, stderr } = await server.ending;
-    assert.equal(code, 78);
+    assert.equal(code, 2);
     assert.match(stderr, /OPENCLAW_WORKER_HOME/);
   });
 
@@ -115,7 +115,7 @@ describe("the state folder", () => {
       lines.push(line);
     };
     const someoneElse = statSync(`${home.path}/server`).uid + 1;
-    assert.equal(await runServer({ ...host, stderr, uid: someoneElse }), 78);
+    assert.equal(await runServer({ ...host, stderr, uid: someoneElse }), 2);
     assert.match(lines.join(), /chown -R/);
   });
 
@@ -131,7 +131,7 @@ describe("the state folder", () => {
       signal: AbortSignal.abort(),
       uid: 0,
     };
-    assert.equal(await runServer({ ...host, stderr }), 78);
+    assert.equal(await runServer({ ...host, stderr }), 2);
     assert.match(lines.join(), /never runs as root/);
   });
 });
@@ -178,7 +178,7 @@ describe("the address", () => {
       try {
         await using server = startServer({ home: home.path, env: { WORKER_PORT: String(port) } });
         const { code, stdout, stderr } = await server.ending;
-        assert.equal(code, 78);
+        assert.equal(code, 2);
         assert.match(
           stderr,
           new RegExp(`Port ${port} is in use by another program.*ss -ltnp.*WORKER_PORT`),
@@ -195,7 +195,7 @@ describe("the address", () => {
     for (const port of ["x", "-1", "65536", "1.5"]) {
       await using server = startServer({ home: home.path, env: { WORKER_PORT: port } });
       const { code, stderr } = await server.ending;
-      assert.equal(code, 78);
+      assert.equal(code, 2);
       assert.match(stderr, /WORKER_PORT must be a port number/);
     }
   });

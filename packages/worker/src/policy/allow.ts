@@ -3,7 +3,7 @@
 
 import path from "node:path";
 import { labelOf, type Rule, type RuleBook } from "./book.ts";
-import { analyze } from "./command.ts";
+import type { Analysis } from "./command.ts";
 import { dangerousWord } from "./dangerous.ts";
 import { allows } from "./match.ts";
 import { readPlain, type PlainCommand, type PlainRead, type PlainRedirect } from "./plain.ts";
@@ -12,6 +12,8 @@ import type { Answer, Question, Verdict } from "./question.ts";
 
 export interface Allowing {
   readonly book: RuleBook;
+  /** What unbash saw in the command. */
+  readonly analysis: Analysis;
   readonly trace: string[];
   /** Judges a redirection's file as a file task of its own. */
   readonly allowPath: (tool: "Read" | "Edit", file: string) => Verdict;
@@ -27,7 +29,7 @@ export function allowCommand(question: CommandQuestion, by: Allowing): Verdict {
     by.book.rules[list].filter(({ target }) => target.tool === tool);
   const everything = rulesOf("allow").find(({ allowDangerously }) => allowDangerously);
   if (everything !== undefined) return allowed(everything);
-  const read = readTwice(question);
+  const read = readTwice(question, by.analysis);
   if (read.kind === "not-plain") {
     return unnamed(`no rule can allow it: ${read.because}`);
   }
@@ -57,14 +59,14 @@ export function allowCommand(question: CommandQuestion, by: Allowing): Verdict {
 }
 
 /** The commands in a text, when both readers see the same. */
-function readTwice(question: CommandQuestion): PlainRead {
+function readTwice(question: CommandQuestion, analysis: Analysis): PlainRead {
   if (question.kind === "exec") {
     const words = question.argv.map((text) => ({ text, tilde: false }));
     return { kind: "plain", commands: [{ words, redirects: [], piped: false }] };
   }
   const plain = readPlain(question.command);
   if (plain.kind === "not-plain") return plain;
-  const { written, hidden, redirects } = analyze(question.command);
+  const { written, hidden, redirects } = analysis;
   const [unclear] = hidden;
   if (unclear !== undefined) return { kind: "not-plain", because: unclear };
   const words = (seen: readonly (readonly { readonly text: string | null }[])[]): string =>

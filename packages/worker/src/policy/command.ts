@@ -30,8 +30,17 @@ export interface RedirectSeen {
   readonly target: Arg;
 }
 
+/** What holds no command. */
+export const nothingSeen: Analysis = {
+  commands: [],
+  redirects: [],
+  words: [],
+  written: [],
+  hidden: [],
+};
+
 /** Longer commands are not looked at. */
-export const commandBytesMax = 32_768;
+const commandBytesMax = 32_768;
 /** A text may hold another (`bash -c "bash -c …"`) this many times. */
 const depthMax = 8;
 /** Together with what is seen inside wrappers. */

@@ -4,7 +4,7 @@
 import { never } from "@openclaw-worker/base";
 import { allowCommand } from "./allow.ts";
 import { labelOf, type Policy, type Rule, type RuleBook } from "./book.ts";
-import { analyze, analyzeArgv } from "./command.ts";
+import { analyze, analyzeArgv, nothingSeen, type Analysis } from "./command.ts";
 import { matchesPath, namesOf } from "./glob.ts";
 import { narrowCommand, narrowPath, type Narrowed } from "./narrow.ts";
 import { isWithin } from "./paths.ts";
@@ -27,7 +27,8 @@ export function judge(question: Question, policy: Policy): Judgement {
     const because = "submitters.required is set, and this worker cannot check keys yet";
     return say({ ...refusal(because), fix: 'set "required" to false under "submitters"' });
   }
-  const narrowed = book === undefined ? null : narrow(question, book, trace);
+  const analysis = book === undefined ? nothingSeen : analysisOf(question);
+  const narrowed = book === undefined ? null : narrow({ question, analysis }, book, trace);
   if (narrowed?.list === "deny") return say(refusal(narrowed.because, narrowed.rule));
   const place = placeOf(question);
   if (place !== null && !policy.roots.some((root) => isWithin(place.path, root.path))) {
@@ -40,7 +41,18 @@ export function judge(question: Question, policy: Policy): Judgement {
     return say({ answer: "ask", rules: [rule], because, wanted: [] });
   }
   if (book === undefined) return say(unnamed("the policy has no rules", []));
-  return say(loosen(question, { book, roots: policy.roots.map((root) => root.path), trace }));
+  const roots = policy.roots.map((root) => root.path);
+  return say(loosen(question, { book, analysis, roots, trace }));
+}
+
+function analysisOf(question: Question): Analysis {
+  if (question.kind === "command") return analyze(question.command);
+  return question.kind === "exec" ? analyzeArgv(question.argv) : nothingSeen;
+}
+
+interface Asked {
+  readonly question: Question;
+  readonly analysis: Analysis;
 }
 
 function refusal(because: string, rule: Rule | null = null): Verdict {
@@ -69,23 +81,23 @@ function placeOf(question: Question): { readonly what: string; readonly path: st
 }
 
 /** The strictest rule that denies it or asks about it, or null. */
-function narrow(question: Question, book: RuleBook, trace: string[]): Narrowed | null {
+function narrow(asked: Asked, book: RuleBook, trace: string[]): Narrowed | null {
   const { deny, ask } = book.rules;
-  const found = narrowKind(question, book);
+  const found = narrowKind(asked, book);
   if (found === null) {
     trace.push(`none of ${deny.length} deny and ${ask.length} ask rules names it`);
   }
   return found;
 }
 
-function narrowKind(question: Question, book: RuleBook): Narrowed | null {
+function narrowKind({ question, analysis }: Asked, book: RuleBook): Narrowed | null {
   switch (question.kind) {
     case "command":
-      return narrowCommand(analyze(question.command), { book, cwd: question.cwd });
+      return narrowCommand(analysis, { book, cwd: question.cwd });
     case "exec":
       return (
         (question.action === null ? null : narrowName("Action", question.action, book)) ??
-        narrowCommand(analyzeArgv(question.argv), { book, cwd: question.cwd })
+        narrowCommand(analysis, { book, cwd: question.cwd })
       );
     case "read":
       return narrowPath(question.path, ["Read"], book);
@@ -135,6 +147,7 @@ function coversDomain(pattern: string, domain: string): boolean {
 
 interface Loosening {
   readonly book: RuleBook;
+  readonly analysis: Analysis;
   readonly roots: readonly string[];
   readonly trace: string[];
 }

@@ -168,12 +168,16 @@ interface Issue {
   readonly path: readonly PropertyKey[];
   readonly keys?: readonly string[];
   readonly errors?: readonly (readonly Issue[])[];
+  readonly issues?: readonly Issue[];
 }
 
 const unknownIssue: Issue = { message: "is not understood", path: [] };
 
 /** Of a choice that nothing fits, the mistake in the alternative that fits best. */
 function deepest(issue: Issue): Issue {
+  if (issue.code === "invalid_key") {
+    return { ...issue, message: issue.issues?.[0]?.message ?? issue.message };
+  }
   if (issue.code !== "invalid_union") return issue;
   const inner = (issue.errors ?? [])
     .flatMap(([first]) => (first === undefined ? [] : [first]))

@@ -97,7 +97,7 @@ export const interpreters: ReadonlySet<string> = new Set(
  * Words of the shell that change what later words mean, or read text as code: an allow rule for
  * one of these, with a free rest, would be one for every command.
  */
-export const shellState: ReadonlySet<string> = new Set(
+const shellState: ReadonlySet<string> = new Set(
   (
     ". source alias unalias bind compgen complete compopt declare enable export fc getopts hash " +
     "history jobs let local mapfile read readarray readonly set shopt trap typeset unset wait"

@@ -8,6 +8,8 @@ import type { PolicyLoad } from "./load.ts";
 export interface ReloadParts {
   readonly clock: Clock;
   readonly log: Log;
+  /** The policy file: once there, it wins over everything else, and nothing wins over it again. */
+  readonly file: string;
   /** The policy that was loaded at start. */
   readonly policy: Policy;
   /** Reads the policy anew; never throws. */
@@ -24,13 +26,13 @@ export interface PolicyKeeper extends Disposable {
 // Editors write a file in several steps.
 const settleMs = 100;
 
-export function keepPolicy({ clock, log, policy, load, watch }: ReloadParts): PolicyKeeper {
+export function keepPolicy({ clock, log, file, policy, load, watch }: ReloadParts): PolicyKeeper {
   let current = policy;
   let settling: Timer | null = null;
   const reload = (): void => {
     settling = null;
     const next = load();
-    if (next.kind === "policy" && next.policy.source === current.source) {
+    if (next.kind === "policy" && [file, current.source].includes(next.policy.source)) {
       if (next.policy.digest === current.digest) return;
       current = next.policy;
       log.info("the policy has changed", { source: current.source, policy: current.digest });

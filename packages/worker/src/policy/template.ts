@@ -16,6 +16,14 @@ ${lines}
   //   "ask"   ask a person first
   //   "deny"  refuse it
   "default": "cage"
+
+  // Rules narrow it (deny, ask) or, with another default, widen it (allow). Try one first:
+  //   openclaw-worker policy test 'git push'
+  // A comma after "cage" above, then for example:
+  // "rules": {
+  //   "deny": ["Bash(sudo *)", "Read(**/.env*)"],
+  //   "allow": ["Bash(git status)", "Bash(npm test)"]
+  // }
 }
 `;
 }

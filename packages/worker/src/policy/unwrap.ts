@@ -38,6 +38,7 @@ export function inside(words: readonly Arg[], feed: Feed): Inside {
   }
   const options = commandOptions.get(name) ?? [];
   const after = afterOptions(words, options);
+  if (after.length > placesMax) return hiddenIn("it holds too many options of one program");
   const wrapper = wrappers.get(name);
   const wrapped = wrapper === undefined ? nothing : insideWrapper(words, wrapper);
   return {
@@ -51,6 +52,9 @@ export function inside(words: readonly Arg[], feed: Feed): Inside {
     ],
   };
 }
+
+/** More places where a command may begin are not looked at. */
+const placesMax = 64;
 
 /** Whether a program takes code of its own language, which may hold any command as a text. */
 export function takesCode(program: string): boolean {
@@ -90,6 +94,7 @@ function isBundleWith(word: Arg, letter: string): boolean {
 
 function insideWrapper(words: readonly Arg[], wrapper: Wrapper): Inside {
   const places = starts(words, wrapper);
+  if (places.length > placesMax) return hiddenIn("it holds too many options of one program");
   const commands = places.map((place) =>
     wrapper.feeds === true ? fed(words, place) : words.slice(place),
   );
@@ -170,11 +175,12 @@ function afterOptions(
   words: readonly Arg[],
   options: readonly string[],
 ): readonly (readonly Arg[])[] {
-  return words.flatMap(({ text }, at) => {
-    if (text === null || !options.includes(text)) return [];
-    const rest = words.slice(at + 1);
-    const end = rest.findIndex((word) => word.text === ";" || word.text === "+");
-    const command = end === -1 ? rest : rest.slice(0, end);
+  const places = words.flatMap(({ text }, at) =>
+    text !== null && options.includes(text) ? [at + 1] : [],
+  );
+  return places.slice(0, placesMax + 1).flatMap((from) => {
+    const end = words.findIndex(({ text }, at) => at >= from && (text === ";" || text === "+"));
+    const command = words.slice(from, end === -1 ? words.length : end);
     return command.length === 0 ? [] : [command];
   });
 }

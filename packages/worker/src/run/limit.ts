@@ -13,6 +13,9 @@ export interface RunLimit extends Disposable {
   end(cut: Cut): void;
 }
 
+const lateMs = 1_000;
+const catchUpMs = 250;
+
 export function startLimit(clock: Clock, timeoutMs: number, cancel: AbortSignal): RunLimit {
   const controller = new AbortController();
   let cut: Cut | null = null;
@@ -24,7 +27,13 @@ export function startLimit(clock: Clock, timeoutMs: number, cancel: AbortSignal)
   const cancelled = (): void => end("cancelled");
   if (cancel.aborted) cancelled();
   else cancel.addEventListener("abort", cancelled, { once: true });
-  const timer = clock.after(timeoutMs, () => end("timeout"));
+  const dueAt = clock.monotonic() + timeoutMs;
+  // A timer that fires late means that this process stood still: the task may have ended meanwhile,
+  // and its end is then read before the time is called over.
+  let timer = clock.after(timeoutMs, () => {
+    if (clock.monotonic() - dueAt < lateMs) return end("timeout");
+    timer = clock.after(catchUpMs, () => end("timeout"));
+  });
   return {
     signal: controller.signal,
     timeoutMs,
