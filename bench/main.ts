@@ -14,6 +14,8 @@ import { rows } from "./rows.ts";
 
 const checkout = path.resolve(import.meta.dirname, "..");
 const interrupted = 130;
+// One Ctrl-C arrives twice: from the terminal, and from root's half of the bench.
+const sameInterruptMs = 500;
 
 async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
@@ -48,12 +50,15 @@ async function measure(options: Options): Promise<Results> {
   stack.defer(() => fs.rmSync(folder, { recursive: true, force: true }));
   const crew = stack.use(createCrew({ node: process.execPath, env }));
   const stopping = new AbortController();
+  let interruptedAt = 0;
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
-      // The second time nobody is asked any more.
-      if (stopping.signal.aborted) crew.killAll();
-      stopping.abort();
-      void leave(crew, folder);
+      const now = performance.now();
+      if (!stopping.signal.aborted) {
+        interruptedAt = now;
+        stopping.abort();
+        void leave(crew, folder);
+      } else if (now - interruptedAt > sameInterruptMs) crew.killAll();
     });
   }
   const machine = machineOf(folder, checkout);

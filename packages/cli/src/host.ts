@@ -28,8 +28,11 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Aborted by the second; the process ends right after its listeners ran. */
   readonly hurry: AbortSignal;
-  /** Goes to the top of the disk: the sandbox library leaves marks in the folder it works in. */
-  leaveFolder(): void;
+  /**
+   * Makes this folder (0700) and works in it. It stays empty: the sandbox library searches the
+   * folder it works in, to its last file, and leaves marks there.
+   */
+  workIn(folder: string): void;
   /** Replaces this process by another program, under the same pid; does not come back. */
   become(program: Program): never;
 }

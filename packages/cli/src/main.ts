@@ -1,6 +1,7 @@
 // The process: the only file of this package that knows `process`. It makes the Host, turns signals
 // into AbortSignals, and ends with the exit code that the command gave.
 
+import { mkdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { systemClock } from "@openclaw-worker/base";
@@ -62,7 +63,10 @@ function hostOf(): Host {
     clock,
     signal: first.signal,
     hurry: second.signal,
-    leaveFolder: () => process.chdir("/"),
+    workIn(folder) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      process.chdir(folder);
+    },
     become({ file, args, env }) {
       if (process.execve === undefined) throw new Error("this system cannot replace a process");
       return process.execve(file, [file, ...args], { ...env });

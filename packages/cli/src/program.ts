@@ -52,7 +52,7 @@ const entries: readonly Entry[] = [
   { name: "workers", summary: "list workers", load: () => import("./command/workers.ts") },
   {
     name: "policy",
-    summary: "make the worker's policy",
+    summary: "make, check and try the worker's policy",
     load: () => import("./command/policy.ts"),
   },
   {

@@ -22,7 +22,14 @@ export {
   type Result,
   type Truncated,
 } from "./result.ts";
-export { cloudLabel, satisfies, selectorOf, type Claimant, type Target } from "./selector.ts";
+export {
+  cloudLabel,
+  satisfies,
+  selectorOf,
+  workerOf,
+  type Claimant,
+  type Target,
+} from "./selector.ts";
 export {
   exitCodeOf,
   moves,

@@ -32,6 +32,11 @@ export function selectorOf(target: Target, spec: Spec): string {
   return labels.length === 0 ? `${dialect}*` : `${dialect}l:${labels.join("+")}`;
 }
 
+/** The one worker that a selector names, or null. */
+export function workerOf(selector: string): string | null {
+  return /^.w:([^+]+)/.exec(selector)?.[1] ?? null;
+}
+
 /** May this claimant take a task with this selector? */
 export function satisfies(claimant: Claimant, selector: string): boolean {
   if (selector.startsWith("1") && !claimant.leased) return false;

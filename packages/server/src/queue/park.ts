@@ -1,6 +1,12 @@
 // Polls that wait for work. A task that becomes ready wakes exactly one of them.
 
-import { satisfies, type Claimant, type Held, type Task } from "@openclaw-worker/protocol";
+import {
+  satisfies,
+  workerOf,
+  type Claimant,
+  type Held,
+  type Task,
+} from "@openclaw-worker/protocol";
 
 /** A poll that waits. It is in the lot until it is answered; `busy` while a claim runs for it. */
 export interface Parked {
@@ -34,8 +40,8 @@ export function createLot(): Lot {
   const byInstance = new Map<string, Parked>();
 
   const crowdFor = (selector: string): Iterable<Parked> => {
-    const named = /^.w:([^+]+)/.exec(selector)?.[1];
-    return named === undefined ? everyone : (byName.get(named) ?? []);
+    const named = workerOf(selector);
+    return named === null ? everyone : (byName.get(named) ?? []);
   };
 
   return {

@@ -4,6 +4,7 @@
 import type { Clock } from "@openclaw-worker/base";
 import {
   satisfies,
+  workerOf,
   type Claimant,
   type Introduction,
   type Presence,
@@ -95,8 +96,15 @@ export function createPresenceBook(clock: Clock): PresenceBook {
         .values()
         .filter(isOnline)
         .reduce((sum) => sum + 1, 0),
-    anyoneFor: (selector) =>
-      entries.values().some((entry) => isOnline(entry) && satisfies(claimantOf(entry), selector)),
+    anyoneFor(selector) {
+      const fits = (entry: Entry): boolean =>
+        isOnline(entry) && satisfies(claimantOf(entry), selector);
+      const name = workerOf(selector);
+      if (name === null) return entries.values().some(fits);
+      // Ten thousand other workers cost a task for one of them nothing.
+      const entry = entries.get(name);
+      return entry !== undefined && fits(entry);
+    },
     list: (running) =>
       [...entries.values()].map((entry) => ({
         name: entry.record.name,
