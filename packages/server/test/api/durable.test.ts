@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { childHome, childToken, startServer } from "../child.ts";
 import { callsTo } from "./stage.ts";
 
-const hasStrace = spawnSync("strace", ["-V"]).status === 0;
+before(() => assert.equal(spawnSync("strace", ["-V"]).status, 0, "this test needs strace"));
 
-describe("a submit", { skip: hasStrace ? false : "needs strace" }, () => {
+describe("a submit", () => {
   test("is on the disk before its answer is written to the socket, and so is a result", async () => {
     using home = childHome();
     const trace = `${home.path}/trace`;

@@ -6,12 +6,12 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { systemClock } from "@openclaw-worker/base";
 import { callsTo, eventually, openApiStage, pollOld } from "../api/stage.ts";
 import { temporaryFolder } from "../folder.ts";
 
-const hasNginx = spawnSync("nginx", ["-v"]).status === 0;
+before(() => assert.equal(spawnSync("nginx", ["-v"]).status, 0, "this test needs nginx"));
 
 /** The guide's block; only the two ports are ours. */
 const serverBlock = (port: number, api: number): string => `
@@ -29,7 +29,7 @@ server {
     }
 }`;
 
-describe("behind nginx", { skip: hasNginx ? false : "needs nginx" }, () => {
+describe("behind nginx", () => {
   test(
     "a wait of two minutes gets a result that comes after more than one",
     { timeout: 180_000 },

@@ -36,7 +36,7 @@ const home = "/nonexistent-home";
 
 const named = ["git", "ls", "cat", "grep", "true-marker", "false-marker"];
 const forbidden = ["evil", "whoami", "id", "touch", "rm", "sh", "less", "x"];
-const shells = ["/bin/bash", "/bin/dash"].filter((shell) => existsSync(shell));
+const shells = ["/bin/bash", "/bin/dash"] as const;
 
 const pieces = [
   ...["git status", "git log", "git", "echo", "echo a", "ls", "ls -l", "cat b", "grep x", "printf"],
@@ -155,35 +155,32 @@ const pieces = [
   ...["!evil", "%1", "+", ",", ":", "-", "/", ".", "..", "~/", "~/x", "\\'", '\\"', "\\~", "\\#"],
 ];
 
-test(
-  "what a rule allows runs the judged words and nothing else, in bash and in dash",
-  { skip: shells.length === 0 },
-  async (context) => {
-    const seed = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
-    context.diagnostic(`FUZZ_SEED=${seed}`);
-    const allowed = allowedCommands(seed);
-    assert.ok(allowed.length > executed / 2, `too few commands were allowed: ${allowed.length}`);
-    const folder = temporaryFolder();
-    try {
-      makePrograms(folder);
-      // The judge of this test is judged first: it must see what it is there to see.
-      for (const shell of shells) {
-        await assert.rejects(runAll(shell, folder, ["echo $(evil)"]), /it started evil/);
-        await assert.rejects(runAll(shell, folder, ["ls > f"]), /it made files/);
-      }
-      const end = performance.now() + budgetMs;
-      let from = 0;
-      for (; from < allowed.length && performance.now() < end; from += perShell) {
-        const some = allowed.slice(from, from + perShell);
-        for (const shell of shells) await runAll(shell, folder, some);
-      }
-      const count = Math.min(from, allowed.length);
-      context.diagnostic(`${count} commands were executed by ${shells.join(" and ")}`);
-    } finally {
-      rmSync(folder, { recursive: true });
+test("what a rule allows runs the judged words and nothing else, in bash and in dash", async (context) => {
+  for (const shell of shells) assert.ok(existsSync(shell), `this test needs ${shell}`);
+  const seed = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
+  context.diagnostic(`FUZZ_SEED=${seed}`);
+  const allowed = allowedCommands(seed);
+  assert.ok(allowed.length > executed / 2, `too few commands were allowed: ${allowed.length}`);
+  const folder = temporaryFolder();
+  try {
+    makePrograms(folder);
+    // The judge of this test is judged first: it must see what it is there to see.
+    for (const shell of shells) {
+      await assert.rejects(runAll(shell, folder, ["echo $(evil)"]), /it started evil/);
+      await assert.rejects(runAll(shell, folder, ["ls > f"]), /it made files/);
     }
-  },
-);
+    const end = performance.now() + budgetMs;
+    let from = 0;
+    for (; from < allowed.length && performance.now() < end; from += perShell) {
+      const some = allowed.slice(from, from + perShell);
+      for (const shell of shells) await runAll(shell, folder, some);
+    }
+    const count = Math.min(from, allowed.length);
+    context.diagnostic(`${count} commands were executed by ${shells.join(" and ")}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 function policy(): Policy {
   const allow = [

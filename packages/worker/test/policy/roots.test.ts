@@ -106,27 +106,24 @@ test("a root is judged by its real place: a link to a forbidden one is refused",
   }
 });
 
-test(
-  "a root that this user cannot write is refused with the line that mends it",
-  { skip: process.getuid?.() === 0 },
-  () => {
-    const folder = temporaryFolder();
-    try {
-      const home = path.join(folder, "home");
-      const closed = path.join(home, "closed");
-      mkdirSync(closed, { recursive: true });
-      chmodSync(closed, 0o500);
-      const check = checkRoot(
-        closed,
-        surroundingsOf({
-          home,
-          stateHome: path.join(home, "state"),
-          installDir: path.join(folder, "install"),
-        }),
-      );
-      assert.ok(check.kind === "refused" && check.because.includes("sudo chown -R"));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  },
-);
+test("a root that this user cannot write is refused with the line that mends it", () => {
+  assert.notEqual(process.getuid?.(), 0, "run as a user that is not root");
+  const folder = temporaryFolder();
+  try {
+    const home = path.join(folder, "home");
+    const closed = path.join(home, "closed");
+    mkdirSync(closed, { recursive: true });
+    chmodSync(closed, 0o500);
+    const check = checkRoot(
+      closed,
+      surroundingsOf({
+        home,
+        stateHome: path.join(home, "state"),
+        installDir: path.join(folder, "install"),
+      }),
+    );
+    assert.ok(check.kind === "refused" && check.because.includes("sudo chown -R"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
