@@ -30,7 +30,9 @@ export const reportSchema = z.object({
   stderrEncoding: encodingSchema.optional(),
   truncated: truncatedSchema.optional(),
   hint: z.string().optional(),
+  /** The rules that decided, and the digest of the policy that they stood in. */
   rule: z.string().optional(),
+  policyDigest: z.string().max(128).optional(),
 });
 export type Report = z.infer<typeof reportSchema>;
 

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { nameSchema } from "./ids.ts";
 import { limits } from "./limits.ts";
-import { defaultTimeoutMs, specSchema, type Kind, type Spec } from "./task.ts";
+import { defaultTimeoutMs, needsSchema, specSchema, type Kind, type Spec } from "./task.ts";
 
 /** A parsed request: what to do, for whom, and how it is queued. */
 export interface Submission {
@@ -68,6 +68,7 @@ const processFields = {
   cwd: absent(z.string().min(1).max(4096).optional()),
   env: absent(z.record(z.string(), z.string()).optional()),
   stdin: absent(z.string().optional()),
+  needs: absent(needsSchema.optional()),
 };
 
 export const commandRequestSchema = z.object({

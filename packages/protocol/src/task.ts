@@ -11,10 +11,32 @@ const envSchema = z
   )
   .refine((env) => Object.keys(env).length <= limits.envMax, `at most ${limits.envMax} variables`);
 
+const domainSchema = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,62}\.)*[a-z0-9-]{0,63}$/i,
+    "must be a domain, or *. and a domain",
+  );
+
+/**
+ * What a task says that it needs. A list that is there narrows the cage to it; what the policy does
+ * not give by itself must be allowed by a rule, or by a person. `network`: domains; `read` and
+ * `write`: paths; `host`: outside of the cage.
+ */
+export const needsSchema = z.strictObject({
+  network: z.array(domainSchema).max(100).optional(),
+  read: z.array(pathSchema).max(100).optional(),
+  write: z.array(pathSchema).max(100).optional(),
+  host: z.boolean().optional(),
+});
+export type Needs = z.infer<typeof needsSchema>;
+
 const processFields = {
   cwd: pathSchema.optional(),
   env: envSchema.optional(),
   stdin: z.string().optional(),
+  needs: needsSchema.optional(),
 };
 
 const promptFields = {

@@ -14,6 +14,26 @@ export interface Cage {
    */
   readonly denyRead?: readonly string[];
   readonly denyWrite?: readonly string[];
+  /** Absolute real paths outside of the roots that it may read and write. Absent: none. */
+  readonly writable?: readonly string[];
+  /** Roots that it may only read (a task can ask for less than it could have). Absent: none. */
+  readonly readOnly?: readonly string[];
+  /** Domains that it may reach, `*.example.com` for all below one. Absent or empty: no network. */
+  readonly domains?: readonly string[];
+  /** Most processes at once in the cage. Absent: the sandbox's own limit. */
+  readonly processes?: number;
+  /** Largest file that a program in the cage may write, in bytes. Absent: no limit of ours. */
+  readonly fileBytes?: number;
+}
+
+/** Limits of one run, from the policy. Absent: the worker's own. */
+export interface JobLimits {
+  /** Head and tail of both output streams that are kept, together. */
+  readonly outputKeptBytes?: number | undefined;
+  /** A task that prints more is ended. */
+  readonly outputKillBytes?: number | undefined;
+  /** Largest file that a file task reads or writes. */
+  readonly fileBytes?: number | undefined;
 }
 
 /** The kinds that this worker runs itself. */
@@ -35,6 +55,9 @@ export interface Job {
   readonly cwd: string;
   readonly timeoutMs: number;
   readonly cage: Cage;
+  readonly limits?: JobLimits;
+  /** True: outside of the cage, which only the policy's `host` rules can say. */
+  readonly outside?: boolean;
   /** Aborted: end the whole process tree at once; the report's outcome is then `cancelled`. */
   readonly signal: AbortSignal;
 }

@@ -124,7 +124,14 @@ async function live(value: unknown, desk: Desk): Promise<void> {
   const timeoutMs = Math.min(task.timeoutMs, own.taskMsMax ?? limits.timeoutMsMax);
   const ending = await attempt(
     task,
-    { placed: placed.placed, cwd, timeoutMs, cage: decision.cage },
+    {
+      placed: placed.placed,
+      cwd,
+      timeoutMs,
+      cage: decision.cage,
+      limits: own,
+      outside: decision.outside === true,
+    },
     desk,
   );
   if (ending !== null) outbox.post(ending.held, ending.report);

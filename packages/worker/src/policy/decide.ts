@@ -9,6 +9,8 @@ export type Decision =
   | {
       readonly kind: "allow";
       readonly cage: Cage;
+      /** It runs outside of the cage: a `host` rule says so. */
+      readonly outside?: boolean;
       readonly rule: string;
       readonly digest: string;
       /** Why, when it is not the rule alone. */
@@ -16,7 +18,9 @@ export type Decision =
     }
   | {
       readonly kind: "ask";
+      /** What it would run in after a yes. */
       readonly cage: Cage;
+      readonly outside?: boolean;
       /** The rules that ask; null: the default does. */
       readonly rule: string | null;
       readonly because: string;
