@@ -1,5 +1,69 @@
+export {
+  approvalRequestSchema,
+  approvalSchema,
+  approvalStateSchema,
+  askSchema,
+  decideRequestSchema,
+  decisionEnvelopeSchema,
+  decisionSchema,
+  envelopeSchema,
+  grantSchema,
+  levelSchema,
+  resumeEnvelopeSchema,
+  resumeSchema,
+  stoppedSchema,
+  stopOrderSchema,
+  stopRequestSchema,
+  unstopRequestSchema,
+  verdictSchema,
+  type Approval,
+  type ApprovalRequest,
+  type ApprovalState,
+  type Ask,
+  type Decision,
+  type DecisionEnvelope,
+  type Deed,
+  type Envelope,
+  type Grant,
+  type Level,
+  type Resume,
+  type ResumeEnvelope,
+  type Stopped,
+  type StopOrder,
+  type Verdict,
+} from "./approval.ts";
+export {
+  auditCopiedSchema,
+  auditCopySchema,
+  auditEntrySchema,
+  auditTypeSchema,
+  checkpointSchema,
+  receiptSchema,
+  signedCheckpointSchema,
+  type AuditCopy,
+  type AuditEntry,
+  type AuditType,
+  type Checkpoint,
+  type Receipt,
+  type SignedCheckpoint,
+} from "./audit.ts";
 export { canonicalJson } from "./canonical.ts";
 export { nameSchema, newTaskId, parseTaskId, taskIdSchema, type TaskId } from "./ids.ts";
+export {
+  digestOf,
+  fingerprintSchema,
+  newPrivateKey,
+  parsePrivateKey,
+  parsePublicKey,
+  privateKeyPem,
+  signatureSchema,
+  signDocument,
+  verifyDocument,
+  type PrivateKey,
+  type PublicKey,
+  type Signature,
+  type SignedType,
+} from "./key.ts";
 export { limits } from "./limits.ts";
 export {
   Problem,
@@ -10,6 +74,14 @@ export {
   type ProblemCode,
   type ProblemOptions,
 } from "./problem.ts";
+export {
+  proveTask,
+  provesTask,
+  taskProofSchema,
+  type ProofClaims,
+  type ProvedTask,
+  type TaskProof,
+} from "./proof.ts";
 export {
   exitSentence,
   outcomeOf,
@@ -60,10 +132,12 @@ export {
 export {
   defaultTimeoutMs,
   kinds,
+  needsSchema,
   sessionOf,
   specSchema,
   taskSchema,
   type Kind,
+  type Needs,
   type Spec,
   type Task,
 } from "./task.ts";

@@ -37,6 +37,8 @@ export const limits = {
   parkedRequestsMax: 50_000,
   labelsMax: 32,
   nameBytesMax: 64,
+  /** Characters of a submitter's `reason`. */
+  reasonMax: 2_000,
   argvMax: 4_096,
   envMax: 256,
   eventsKept: 10_000,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { receiptSchema } from "./audit.ts";
 import { exitCodeOf, outcomeSchema, statusOf, type Outcome } from "./state.ts";
 
 const encodingSchema = z.enum(["utf8", "base64"]);
@@ -33,6 +34,8 @@ export const reportSchema = z.object({
   /** The rules that decided, and the digest of the policy that they stood in. */
   rule: z.string().optional(),
   policyDigest: z.string().max(128).optional(),
+  /** The worker's proof that this outcome is in its audit log. */
+  receipt: receiptSchema.optional(),
 });
 export type Report = z.infer<typeof reportSchema>;
 

@@ -2,7 +2,8 @@
 // clients expect; the door by `kind` is strict. Each parser gives one Submission.
 
 import { z } from "zod";
-import { nameSchema } from "./ids.ts";
+import { taskProofSchema, type TaskProof } from "./proof.ts";
+import { nameSchema, taskIdSchema, type TaskId } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { defaultTimeoutMs, needsSchema, specSchema, type Kind, type Spec } from "./task.ts";
 
@@ -16,6 +17,10 @@ export interface Submission {
   readonly ttlMs: number;
   readonly idempotencyKey?: string | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  readonly reason?: string | undefined;
+  /** A submitter's signature, and the task's id that it signs. */
+  readonly proof?: TaskProof | undefined;
+  readonly id?: TaskId | undefined;
 }
 
 const queueFields = {
@@ -25,7 +30,11 @@ const queueFields = {
   ttlMs: z.int().min(1).max(limits.ttlMsMax).optional(),
   idempotencyKey: z.string().min(1).max(200).optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
+  reason: z.string().max(limits.reasonMax).optional(),
 };
+
+/** A signed task brings its own id, because the signature covers it. */
+const proofFields = { id: taskIdSchema.optional(), proof: taskProofSchema.optional() };
 
 // Bridges send null for "not given".
 const absent = <T extends z.ZodType>(schema: T) =>
@@ -38,6 +47,7 @@ const oldQueueFields = {
   ttlMs: absent(queueFields.ttlMs),
   idempotencyKey: absent(queueFields.idempotencyKey),
   metadata: absent(queueFields.metadata),
+  reason: absent(queueFields.reason),
 } as const;
 
 const oldTimeout = absent(
@@ -111,9 +121,24 @@ export const promptRequestSchema = z.looseObject({
 
 /** `POST /tasks` with `kind`: the fields of that kind beside the queue's; unknown fields are refused. */
 export const kindRequestSchema = z
-  .looseObject({ kind: z.string(), timeout: newTimeout, ...queueFields })
+  .looseObject({ kind: z.string(), timeout: newTimeout, ...queueFields, ...proofFields })
   .transform((body, context): Submission => {
-    const { timeout, worker, labels, priority, ttlMs, idempotencyKey, metadata, ...fields } = body;
+    const {
+      timeout,
+      worker,
+      labels,
+      priority,
+      ttlMs,
+      idempotencyKey,
+      metadata,
+      reason,
+      ...signed
+    } = body;
+    const { id, proof, ...fields } = signed;
+    if ((id === undefined) !== (proof === undefined)) {
+      context.addIssue({ code: "custom", message: "id and proof come together", path: ["proof"] });
+      return z.NEVER;
+    }
     const spec = specSchema.safeParse(fields);
     if (!spec.success) {
       for (const issue of spec.error.issues) {
@@ -121,14 +146,8 @@ export const kindRequestSchema = z
       }
       return z.NEVER;
     }
-    return submission(spec.data, timeout, {
-      worker,
-      labels,
-      priority,
-      ttlMs,
-      idempotencyKey,
-      metadata,
-    });
+    const queued = { worker, labels, priority, ttlMs, idempotencyKey, metadata, reason };
+    return { ...submission(spec.data, timeout, queued), id, proof };
   });
 
 export type QueueFields = z.infer<z.ZodObject<typeof queueFields>>;
@@ -148,6 +167,7 @@ export function submission(
     worker: fields.worker,
     idempotencyKey: fields.idempotencyKey,
     metadata: fields.metadata,
+    reason: fields.reason,
   };
 }
 

@@ -1,6 +1,7 @@
 import { never } from "@openclaw-worker/base";
 import { z } from "zod";
 import { nameSchema, taskIdSchema } from "./ids.ts";
+import { taskProofSchema } from "./proof.ts";
 import { limits } from "./limits.ts";
 
 const pathSchema = z.string().min(1).max(4096);
@@ -137,5 +138,8 @@ export const taskSchema = z.object({
   createdAt: z.int(),
   spec: specSchema,
   metadata: z.record(z.string(), z.unknown()).optional(),
+  /** The submitter's own words on why; shown to a person as theirs, and worth nothing else. */
+  reason: z.string().max(limits.reasonMax).optional(),
+  proof: taskProofSchema.optional(),
 });
 export type Task = z.infer<typeof taskSchema>;

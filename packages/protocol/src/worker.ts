@@ -4,6 +4,7 @@
 // carry `capacity` (free slots): messages may overtake each other, and the newest one counts.
 
 import { z } from "zod";
+import { stoppedSchema, stopOrderSchema } from "./approval.ts";
 import { nameSchema, taskIdSchema } from "./ids.ts";
 import { limits } from "./limits.ts";
 import { reportSchema } from "./result.ts";
@@ -30,8 +31,9 @@ export type Held = z.infer<typeof heldSchema>;
 export const pollAnswerSchema = z.object({
   tasks: z.array(taskSchema),
   cancel: z.array(heldSchema),
+  /** Of `envelopeSchema` each; the worker parses them one by one. */
   decisions: z.array(z.unknown()),
-  stop: z.unknown().nullable(),
+  stop: stopOrderSchema.nullable(),
   unknown: z.boolean().optional(),
 });
 export type PollAnswer = z.infer<typeof pollAnswerSchema>;
@@ -52,6 +54,8 @@ export const introductionSchema = z.strictObject({
   platform: z.string().max(64),
   slots: z.int().min(1).max(10_000),
   policyDigest: z.string().max(128),
+  /** `ssh-ed25519 …`: the key that signs the worker's checkpoints. */
+  publicKey: z.string().max(200).optional(),
 });
 export type Introduction = z.infer<typeof introductionSchema>;
 
@@ -60,6 +64,10 @@ export const beatSchema = z.strictObject({
   worker: introductionSchema.optional(),
   instance: instanceSchema.optional(),
   held: z.array(heldSchema).max(10_000),
+  /** Held tasks that wait for a person. */
+  asking: z.array(heldSchema).max(10_000).optional(),
+  /** What the worker's stop is now; null: it works. Absent: an older worker, which cannot stop. */
+  stopped: stoppedSchema.nullable().optional(),
 });
 export type Beat = z.infer<typeof beatSchema>;
 
@@ -98,7 +106,7 @@ export type WorkerEvent = z.infer<typeof workerEventSchema>;
 /** A worker as `GET /workers` shows it. */
 export const presenceSchema = z.object({
   name: z.string(),
-  state: z.enum(["online", "away"]),
+  state: z.enum(["online", "away", "stopped"]),
   labels: z.array(z.string()),
   version: z.string().nullable(),
   platform: z.string().nullable(),
@@ -106,5 +114,9 @@ export const presenceSchema = z.object({
   running: z.int(),
   lastSeenAt: z.int(),
   policyDigest: z.string().nullable(),
+  /** Why it takes nothing, while it is stopped. */
+  stopped: stoppedSchema.nullable().optional(),
+  /** Fingerprint of the key that signs its checkpoints, as the server was told first. */
+  fingerprint: z.string().nullable().optional(),
 });
 export type Presence = z.infer<typeof presenceSchema>;
