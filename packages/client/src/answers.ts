@@ -29,6 +29,8 @@ export type TaskView =
       readonly state: "waiting";
       readonly status: "pending" | "running";
       readonly phase: Phase | null;
+      /** Id of the approval that it waits for, or null. */
+      readonly approval: string | null;
       readonly message: string;
     };
 
@@ -82,6 +84,7 @@ const object = presenceSchema.pick({});
 const waitingSchema = object.extend({
   status: statusSchema.extract(["pending", "running"]),
   phase: phaseSchema.nullish(),
+  approval: text.nullish(),
   message: text.default(""),
 });
 
@@ -131,8 +134,8 @@ export function parseTaskView(reply: Reply): TaskView {
   const body = json(reply);
   const waiting = waitingSchema.safeParse(body);
   if (waiting.success) {
-    const { status, phase, message } = waiting.data;
-    return { state: "waiting", status, phase: phase ?? null, message };
+    const { status, phase, approval, message } = waiting.data;
+    return { state: "waiting", status, phase: phase ?? null, approval: approval ?? null, message };
   }
   return { state: "finished", result: parsed(reply, resultSchema.safeParse(body)) };
 }
@@ -199,13 +202,14 @@ interface Parsed<T> {
   readonly error?: { readonly message: string } | undefined;
 }
 
-function parsed<T>(reply: Reply, outcome: Parsed<T>): T {
+/** The answer, parsed; or the error that it is another one. */
+export function parsed<T>(reply: Reply, outcome: Parsed<T>): T {
   if (outcome.success && outcome.data !== undefined) return outcome.data;
   const why = `HTTP ${reply.status} with an unexpected body: ${excerpt(reply.text)}`;
   throw new ClientError("bad-answer", { why, status: reply.status, cause: outcome.error });
 }
 
-function json(reply: Reply): unknown {
+export function json(reply: Reply): unknown {
   const body = jsonOrNull(reply.text);
   if (body !== null) return body;
   const why = `HTTP ${reply.status} without JSON: ${excerpt(reply.text)}`;

@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { createBackoff, systemClock, type Clock } from "@openclaw-worker/base";
-import { limits, type Presence, type Result } from "@openclaw-worker/protocol";
+import {
+  limits,
+  type Approval,
+  type ApprovalState,
+  type Presence,
+  type Result,
+  type SignedCheckpoint,
+} from "@openclaw-worker/protocol";
 import {
   errorOf,
   parseAccepted,
@@ -15,9 +22,33 @@ import {
   type TaskList,
   type TaskView,
 } from "./answers.ts";
+import {
+  parseApproval,
+  parseApprovals,
+  parseAudit,
+  parseAuditProof,
+  parseCheckpoint,
+  parseDecided,
+  parseResume,
+  parseStop,
+  type ApprovalList,
+  type AuditPage,
+  type AuditProof,
+  type ResumeAnswer,
+  type StopAnswer,
+} from "./oversight.ts";
 import { patiently } from "./patience.ts";
-import type { ListQuery, OldRoute, TaskRequest } from "./requests.ts";
+import type {
+  ApprovalQuery,
+  AuditQuery,
+  Choice,
+  ListQuery,
+  OldRoute,
+  ResumeChoice,
+  TaskRequest,
+} from "./requests.ts";
 import { createSender, type Exchange, type Reply } from "./send.ts";
+import { decisionOf, resumeOf, signedRequest } from "./sign.ts";
 
 export interface ClientOptions {
   /** The Task API's address, `http://127.0.0.1:3456` say; a path before the routes is kept. */
@@ -61,6 +92,22 @@ export interface Client extends Disposable {
   /** Asks for a task's end. A running one ends through its worker: `wait` tells when. */
   cancel(taskId: string, signal?: AbortSignal): Promise<CancelAnswer>;
   workers(signal?: AbortSignal): Promise<readonly Presence[]>;
+  /** Approvals in the order of their latest changes; with `waitMs` waits until there are some. */
+  approvals(query?: ApprovalQuery, signal?: AbortSignal): Promise<ApprovalList>;
+  approval(id: string, signal?: AbortSignal): Promise<Approval>;
+  /**
+   * Carries a decision about exactly what was shown to the worker, which judges it: the state is
+   * still `waiting` then. Rejects with `approval-decided` when it comes too late.
+   */
+  decide(approval: Approval, choice: Choice, signal?: AbortSignal): Promise<ApprovalState>;
+  /** Stops a worker, away or not: what runs there is ended, nothing new is taken. */
+  stopWorker(name: string, reason?: string, signal?: AbortSignal): Promise<StopAnswer>;
+  /** Carries a signed resume to a stopped worker, which judges it. */
+  unstopWorker(name: string, choice: ResumeChoice, signal?: AbortSignal): Promise<ResumeAnswer>;
+  /** The server's copy of a worker's audit log. Verify it: the server is only a witness. */
+  audit(worker: string, query?: AuditQuery, signal?: AbortSignal): Promise<AuditPage>;
+  auditCheckpoint(worker: string, signal?: AbortSignal): Promise<SignedCheckpoint>;
+  auditProof(worker: string, seq: number, signal?: AbortSignal): Promise<AuditProof>;
   health(signal?: AbortSignal): Promise<Health>;
   /** Closes the kept connections; calls under way fail. */
   close(): void;
@@ -100,8 +147,10 @@ export function createClient(options: ClientOptions): Client {
       if (clock.monotonic() - askedAt < hastyMs) await clock.sleep(hastyPauseMs, signal);
     }
   };
-  const submit: Client["submit"] = (request, signal) => post("/tasks", request, signal);
+  const submit: Client["submit"] = async (request, signal) =>
+    post("/tasks", signedRequest(request, clock.now()), signal);
   return {
+    ...overseeing({ ask, clock }),
     submit,
     submitOld: post,
     get: (taskId, waitMs = 0, signal) => ask(look(taskId, waitMs, signal), parseTaskView),
@@ -120,6 +169,56 @@ export function createClient(options: ClientOptions): Client {
     [Symbol.dispose]: close,
   };
 }
+
+/** The calls of those who watch over workers: approvals, stops, audit. */
+function overseeing({ ask, clock }: Pick<Line, "ask"> & { readonly clock: Clock }) {
+  const get = <T>(path: string, parse: (reply: Reply) => T, signal?: AbortSignal): Promise<T> =>
+    ask({ method: "GET", path, signal }, parse);
+  const post = (path: string, body: object, signal?: AbortSignal): Asked => ({
+    method: "POST",
+    path,
+    body: JSON.stringify(body),
+    signal,
+  });
+  const calls: Pick<Client, Overseeing> = {
+    approvals({ waitMs = 0, ...query } = {}, signal) {
+      const path = `/approvals${queryText({ ...query, ...(waitMs > 0 ? { wait: waitMs } : {}) })}`;
+      return ask({ method: "GET", path, deadlineMs: waitMs + answerMs, signal }, parseApprovals);
+    },
+    approval: (id, signal) => get(`/approvals/${encodeURIComponent(id)}`, parseApproval, signal),
+    decide(approval, choice, signal) {
+      const path = `/approvals/${encodeURIComponent(approval.id)}`;
+      return ask(post(path, decisionOf(approval, choice, clock.now()), signal), parseDecided);
+    },
+    stopWorker: (name, reason, signal) =>
+      ask(
+        post(`${workerPath(name)}/stop`, reason === undefined ? {} : { reason }, signal),
+        parseStop,
+      ),
+    unstopWorker: (name, choice, signal) =>
+      ask(
+        post(`${workerPath(name)}/unstop`, resumeOf(name, choice, clock.now()), signal),
+        parseResume,
+      ),
+    audit: (worker, query = {}, signal) =>
+      get(`/audit${queryText({ worker, ...query })}`, parseAudit, signal),
+    auditCheckpoint: (worker, signal) =>
+      get(`/audit/checkpoint${queryText({ worker })}`, parseCheckpoint, signal),
+    auditProof: (worker, seq, signal) =>
+      get(`/audit/proof${queryText({ worker, seq })}`, parseAuditProof, signal),
+  };
+  return calls;
+}
+
+type Overseeing =
+  | "approvals"
+  | "approval"
+  | "decide"
+  | "stopWorker"
+  | "unstopWorker"
+  | "audit"
+  | "auditCheckpoint"
+  | "auditProof";
 
 type Asked = Omit<Exchange, "deadlineMs"> & { readonly deadlineMs?: number };
 
@@ -149,7 +248,11 @@ function pathOf(taskId: string): string {
   return `/tasks/${encodeURIComponent(taskId)}`;
 }
 
-function queryText(query: ListQuery): string {
+function workerPath(name: string): string {
+  return `/workers/${encodeURIComponent(name)}`;
+}
+
+function queryText(query: object): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined) search.set(name, String(value));

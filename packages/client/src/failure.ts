@@ -83,6 +83,18 @@ const told: Readonly<Record<ClientErrorCode, Told>> = {
     what: "No such worker",
     remedy: "List the workers that the server knows (GET /workers).",
   },
+  "approval-not-found": {
+    what: "No such approval",
+    remedy: "List those that wait (GET /approvals); old ones are forgotten after seven days.",
+  },
+  "approval-decided": {
+    what: "The approval is over",
+    remedy: "Nothing is left to decide; GET /approvals/<id> shows how it ended.",
+  },
+  "audit-not-found": {
+    what: "The server has no such part of an audit log",
+    remedy: "Check the worker's name; a worker sends its log a moment after it writes it.",
+  },
   "route-not-found": {
     what: "The server has no such route",
     remedy: "Use a server of the same version as this client.",

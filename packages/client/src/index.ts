@@ -8,4 +8,14 @@ export type {
   TaskSummary,
   TaskView,
 } from "./answers.ts";
-export type { ListQuery, OldRoute, QueueOptions, TaskRequest } from "./requests.ts";
+export type { ApprovalList, AuditPage, AuditProof, ResumeAnswer, StopAnswer } from "./oversight.ts";
+export type {
+  ApprovalQuery,
+  AuditQuery,
+  Choice,
+  ListQuery,
+  OldRoute,
+  QueueOptions,
+  ResumeChoice,
+  TaskRequest,
+} from "./requests.ts";

@@ -47,6 +47,18 @@ export {
   type Receipt,
   type SignedCheckpoint,
 } from "./audit.ts";
+export {
+  auditEntryBytesMax,
+  auditFiles,
+  checkReceipt,
+  readEntry,
+  signerOf,
+  signHead,
+  storedHeadSchema,
+  type EntryCheck,
+  type ReceiptCheck,
+  type StoredHead,
+} from "./audit-check.ts";
 export { canonicalJson } from "./canonical.ts";
 export { nameSchema, newTaskId, parseTaskId, taskIdSchema, type TaskId } from "./ids.ts";
 export {
@@ -65,6 +77,25 @@ export {
   type SignedType,
 } from "./key.ts";
 export { limits } from "./limits.ts";
+export {
+  consistencyProof,
+  emptyFrontier,
+  frontierOf,
+  growTree,
+  inclusionProof,
+  leafHash,
+  nodeHash,
+  rootOf,
+  storedCount,
+  storedIndex,
+  verifyConsistency,
+  verifyInclusion,
+  type Consistency,
+  type Frontier,
+  type Inclusion,
+  type MerkleTree,
+  type NodeReader,
+} from "./merkle.ts";
 export {
   Problem,
   problemBody,

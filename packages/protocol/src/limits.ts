@@ -39,6 +39,17 @@ export const limits = {
   nameBytesMax: 64,
   /** Characters of a submitter's `reason`. */
   reasonMax: 2_000,
+  /** Body of one `ask`: what a person is shown must be small enough to be read. */
+  askBytes: 262_144,
+  /** Approvals of one task, open and closed; and those of one worker that wait at once. */
+  approvalsPerTaskMax: 1_000,
+  approvalsWaitingMax: 200,
+  /** Decisions on their way for one approval, resumes for one worker. */
+  envelopesMax: 8,
+  /** The server's own log of API actions: newest entries that are kept. */
+  actionsKept: 1_000_000,
+  /** Body of one copy of a worker's audit log. */
+  auditCopyBytes: 4_194_304,
   argvMax: 4_096,
   envMax: 256,
   eventsKept: 10_000,

@@ -17,6 +17,8 @@ export const problems = {
   "invalid-request": { status: 400, title: "Invalid request", retry: false },
   "task-not-found": { status: 404, title: "Task not found", retry: false },
   "worker-not-found": { status: 404, title: "Worker not found", retry: false },
+  "approval-not-found": { status: 404, title: "Approval not found", retry: false },
+  "audit-not-found": { status: 404, title: "No audit copy", retry: false },
   "route-not-found": { status: 404, title: "Not found", retry: false },
   "method-not-allowed": { status: 405, title: "Method not allowed", retry: false },
   "idempotency-conflict": {
@@ -24,6 +26,7 @@ export const problems = {
     title: "Idempotency key used with another body",
     retry: false,
   },
+  "approval-decided": { status: 409, title: "Approval was decided already", retry: false },
   "stale-attempt": { status: 409, title: "Stale attempt", retry: false },
   "body-too-large": { status: 413, title: "Body too large", retry: false },
   "queue-full": { status: 429, title: "Queue is full", retry: true },

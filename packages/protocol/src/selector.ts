@@ -13,6 +13,8 @@ import { sessionOf, type Spec } from "./task.ts";
 export interface Target {
   readonly worker?: string | undefined;
   readonly labels?: readonly string[] | undefined;
+  /** A signed task: an old worker would run it without a look at the signature. */
+  readonly proof?: unknown;
 }
 
 /** Who asks for work. `leased`: speaks our protocol (lease, fence, every kind). */
@@ -26,7 +28,7 @@ export interface Claimant {
 export const cloudLabel = "cloud";
 
 export function selectorOf(target: Target, spec: Spec): string {
-  const dialect = oldWorkersCanRun(spec) ? "0" : "1";
+  const dialect = target.proof === undefined && oldWorkersCanRun(spec) ? "0" : "1";
   const labels = [...new Set(target.labels ?? [])].sort();
   if (target.worker !== undefined) return [`${dialect}w:${target.worker}`, ...labels].join("+");
   return labels.length === 0 ? `${dialect}*` : `${dialect}l:${labels.join("+")}`;
@@ -55,7 +57,7 @@ function hasAll(claimant: Claimant, labels: readonly string[]): boolean {
 function oldWorkersCanRun(spec: Spec): boolean {
   switch (spec.kind) {
     case "command":
-      return spec.cwd === undefined && spec.env === undefined && spec.stdin === undefined;
+      return [spec.cwd, spec.env, spec.stdin, spec.needs].every((field) => field === undefined);
     case "file-read":
     case "file-write":
     case "file-edit":

@@ -68,6 +68,8 @@ export const beatSchema = z.strictObject({
   asking: z.array(heldSchema).max(10_000).optional(),
   /** What the worker's stop is now; null: it works. Absent: an older worker, which cannot stop. */
   stopped: stoppedSchema.nullable().optional(),
+  /** The newest of the server's stop orders that it carried out, whether it is still stopped or not. */
+  stopSeen: taskIdSchema.optional(),
 });
 export type Beat = z.infer<typeof beatSchema>;
 
@@ -116,6 +118,10 @@ export const presenceSchema = z.object({
   policyDigest: z.string().nullable(),
   /** Why it takes nothing, while it is stopped. */
   stopped: stoppedSchema.nullable().optional(),
+  /** A stop that the worker has not confirmed yet; it is handed nothing more meanwhile. */
+  stopAsked: stopOrderSchema.nullable().optional(),
+  /** What does not fit in the copy of its audit log, or in its key. */
+  alarm: z.string().nullable().optional(),
   /** Fingerprint of the key that signs its checkpoints, as the server was told first. */
   fingerprint: z.string().nullable().optional(),
 });

@@ -32,6 +32,8 @@ test("an old worker never gets what it would run without understanding", () => {
   assert.ok(!satisfies(old("mac"), selectorOf({}, { ...command, cwd: "/tmp" })));
   assert.ok(!satisfies(old("mac"), selectorOf({}, { ...command, env: { A: "1" } })));
   assert.ok(!satisfies(old("mac"), selectorOf({}, { ...command, stdin: "" })));
+  assert.ok(!satisfies(old("mac"), selectorOf({}, { ...command, needs: { host: true } })));
+  assert.ok(!satisfies(old("mac"), selectorOf({ proof: {} }, command)));
   assert.ok(
     satisfies(old("mac"), selectorOf({ worker: "mac" }, { kind: "file-read", path: "~/a" })),
   );

@@ -8,7 +8,7 @@ import { z } from "zod";
 
 export function answerErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => {
-    const problem = problemOf(error);
+    const problem = problemOf(error, request.routeOptions.bodyLimit ?? limits.bodyBytes);
     if (problem.code === "internal" || problem.code === "store-unavailable") {
       // The cause stays here: the caller learns the code only.
       log.error("request failed", {
@@ -86,12 +86,12 @@ const frameworkErrorSchema = z.object({
   statusCode: z.number().default(500),
 });
 
-function problemOf(error: unknown): Problem {
+function problemOf(error: unknown, bodyBytes: number): Problem {
   if (error instanceof Problem) return error;
   const known = frameworkErrorSchema.safeParse(error);
   if (known.success) {
     if (known.data.statusCode === 413) {
-      const line = `Body too large: the limit is ${limits.bodyBytes} bytes`;
+      const line = `Body too large: the limit is ${bodyBytes} bytes`;
       return new Problem("body-too-large", { line, cause: error });
     }
     if (error instanceof SyntaxError) return new Problem("invalid-json", { cause: error });

@@ -4,11 +4,18 @@ import fastify, { type FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { answerErrors, answerNoise, sendProblem } from "./answer.ts";
+import { chainOf } from "@openclaw-worker/base";
 import { readEveryBodyAsJson } from "./body.ts";
+import { mayUse } from "./guard.ts";
 import type { AppParts } from "./parts.ts";
+import { createRefusals } from "./refusals.ts";
+import { actionRoutes } from "./routes/actions.ts";
 import { agentRoutes } from "./routes/agents.ts";
+import { approvalRoutes } from "./routes/approvals.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { haltRoutes } from "./routes/halts.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { notifyRoutes } from "./routes/notify.ts";
 import { taskRoutes } from "./routes/tasks.ts";
@@ -29,8 +36,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     keepAliveTimeout: 75_000,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (_error, request, reply) => {
-      const isIn = parts.guard(request.headers.authorization);
-      sendProblem(reply, new Problem(isIn ? "route-not-found" : "unauthorized"));
+      const caller = parts.guard(request.headers.authorization);
+      sendProblem(reply, new Problem(caller === null ? "unauthorized" : "route-not-found"));
     },
     clientErrorHandler: answerNoise,
   });
@@ -62,6 +69,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     agentRoutes,
     workerRoutes,
     workersRoutes,
+    approvalRoutes,
+    haltRoutes,
+    auditRoutes,
+    actionRoutes,
     eventRoutes,
     notifyRoutes,
   ];
@@ -70,21 +81,37 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   return app;
 }
 
-function guardEveryRoute(app: FastifyInstance, { guard, log }: AppParts): void {
+function guardEveryRoute(app: FastifyInstance, { guard, log, clock, store }: AppParts): void {
+  const refusals = createRefusals(clock, (action) => {
+    store
+      .act(action)
+      .catch((error: unknown) => log.warn("action was not logged", { why: chainOf(error) }));
+  });
+  app.decorateRequest("caller", null);
   app.addHook("onRequest", async (request, reply) => {
-    if (request.routeOptions.url === "/health") return undefined;
-    if (guard(request.headers.authorization)) return undefined;
+    const route = request.routeOptions.url;
+    if (route === "/health") return undefined;
+    const caller = guard(request.headers.authorization);
+    if (caller !== null) {
+      if (route !== undefined && !mayUse(caller, request.method, route))
+        return sendProblem(reply, new Problem("forbidden", { line: approvesOnly }));
+      request.caller = caller;
+      return undefined;
+    }
     log.warn("unauthorized", {
       from: request.ip,
       method: request.method,
       path: request.url.split("?", 1)[0],
     });
+    refusals.note(request.ip);
     reply.header("connection", "close");
     return sendProblem(reply, new Problem("unauthorized"));
   });
   // Node answers `Expect: 100-continue` before any hook runs: refuse there too, before the body.
   app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-    if (guard(request.headers.authorization)) response.writeContinue();
+    if (guard(request.headers.authorization) !== null) response.writeContinue();
     app.routing(request, response);
   });
 }
+
+const approvesOnly = "This token may read, approve and stop, and nothing else. Use WORKER_TOKEN.";

@@ -10,6 +10,8 @@ export interface Config {
   readonly host: string;
   /** The token of the guide, or null: then one is made and kept in the state folder. */
   readonly token: string | null;
+  /** A token whose unsigned decisions are carried to workers; null: there is none. */
+  readonly approveToken: string | null;
   /** Folder of the server's own state, 0700. */
   readonly stateDir: string;
   readonly logFormat: "json" | "text";
@@ -45,6 +47,7 @@ const environmentSchema = z.object({
     .default(3456),
   WORKER_HOST: z.string().min(1).default("localhost"),
   WORKER_TOKEN: z.string().optional(),
+  APPROVE_TOKEN: z.string().optional(),
   OPENCLAW_WORKER_HOME: z.string().min(1).optional(),
   OPENCLAW_LOG: z.enum(["json", "text"], { error: 'must be "json" or "text"' }).default("text"),
   OPENCLAW_LEASE_MS: z.coerce.number().int().min(200).max(600_000).default(30_000),
@@ -69,6 +72,7 @@ export function readConfig(env: Environment, home: string): Config {
     port: values.WORKER_PORT,
     host: values.WORKER_HOST,
     token: values.WORKER_TOKEN === undefined ? null : checkToken(values.WORKER_TOKEN),
+    approveToken: approveTokenOf(values.APPROVE_TOKEN, values.WORKER_TOKEN),
     stateDir: `${values.OPENCLAW_WORKER_HOME ?? `${home}/.openclaw-worker`}/server`,
     logFormat: values.OPENCLAW_LOG,
     leaseMs: values.OPENCLAW_LEASE_MS,
@@ -83,22 +87,30 @@ export function readConfig(env: Environment, home: string): Config {
  * A token that is long enough and not one of those that examples show.
  * @throws ConfigError that says how to make one
  */
-export function checkToken(token: string): string {
+export function checkToken(token: string, name = "WORKER_TOKEN"): string {
   const remedy = "Make one with: openssl rand -hex 32";
   if (Buffer.byteLength(token) < tokenBytesMin) {
     throw new ConfigError(
-      `WORKER_TOKEN is shorter than ${tokenBytesMin} characters, so it can be guessed. ${remedy}`,
+      `${name} is shorter than ${tokenBytesMin} characters, so it can be guessed. ${remedy}`,
     );
   }
   if (
     knownTokens.some((known) => token.toLowerCase().startsWith(known)) ||
     /^(.)\1*$/.test(token)
   ) {
-    throw new ConfigError(
-      `WORKER_TOKEN is a token from an example, so everybody knows it. ${remedy}`,
-    );
+    throw new ConfigError(`${name} is a token from an example, so everybody knows it. ${remedy}`);
   }
   return token;
+}
+
+function approveTokenOf(given: string | undefined, token: string | undefined): string | null {
+  if (given === undefined) return null;
+  // One token for both would let whoever submits a task approve it.
+  if (given.trim() === token?.trim())
+    throw new ConfigError(
+      "APPROVE_TOKEN must differ from WORKER_TOKEN: a token that executes never approves.",
+    );
+  return checkToken(given, "APPROVE_TOKEN");
 }
 
 /** What a worker calls itself, when that is a name; anything else is nobody in particular. */

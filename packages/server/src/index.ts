@@ -1,6 +1,6 @@
 export { createApp } from "./app.ts";
 export { ConfigError } from "./config.ts";
-export { createGuard, type Guard } from "./guard.ts";
+export { createGuard, type Caller, type Guard } from "./guard.ts";
 export { runServer, type ServerHost } from "./main.ts";
 export type { AppParts } from "./parts.ts";
 export { openQueue, type Queue, type QueueOptions } from "./queue/queue.ts";

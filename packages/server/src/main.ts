@@ -57,6 +57,9 @@ async function serve(
 ): Promise<void> {
   const kept = config.token === null ? keptToken(config.stateDir) : null;
   const token = config.token ?? kept?.token ?? "";
+  const { approveToken } = config;
+  if (approveToken === token)
+    throw new ConfigError("APPROVE_TOKEN must differ from the token in the state folder.");
   const store = openSqliteStore(ownFile(`${config.stateDir}/tasks.db`));
   await using queue = await openQueue({
     store,
@@ -72,7 +75,7 @@ async function serve(
     store,
     clock,
     log,
-    guard: createGuard(token),
+    guard: createGuard(token, approveToken),
     chat: config.chat,
   });
   const listening = await listen(app, config, clock);

@@ -27,12 +27,15 @@ export interface Lot {
   /** The poll that has waited longest among those that may take a task with this selector. */
   pick(selector: string): Parked | null;
   of(instance: string): Parked | null;
+  /** All polls of the workers with this name. */
+  named(name: string): readonly Parked[];
   has(poll: Parked): boolean;
   all(): readonly Parked[];
   readonly size: number;
 }
 
-export function createLot(): Lot {
+/** `isHalted`: polls of such a worker wait on, but are handed no task. */
+export function createLot(isHalted: (name: string) => boolean): Lot {
   // A Set keeps the order of arrival. Named selectors are looked up by the worker's name, so that
   // ten thousand parked workers cost a task for one of them nothing.
   const everyone = new Set<Parked>();
@@ -60,11 +63,13 @@ export function createLot(): Lot {
     },
     pick(selector) {
       for (const poll of crowdFor(selector)) {
-        if (!poll.busy && poll.capacity > 0 && satisfies(poll.claimant, selector)) return poll;
+        const isFree = !poll.busy && poll.capacity > 0 && !isHalted(poll.claimant.name);
+        if (isFree && satisfies(poll.claimant, selector)) return poll;
       }
       return null;
     },
     of: (instance) => byInstance.get(instance) ?? null,
+    named: (name) => [...(byName.get(name) ?? [])],
     has: (poll) => everyone.has(poll),
     all: () => [...everyone],
     get size() {

@@ -6,6 +6,7 @@
 import { chainOf, type Clock, type Log } from "@openclaw-worker/base";
 import { limits, type Held, type PollAnswer, type Task } from "@openclaw-worker/protocol";
 import type { Store } from "../store/store.ts";
+import type { Mail } from "./mail.ts";
 import { createLot, type Parked } from "./park.ts";
 import type { PresenceBook } from "./presence.ts";
 
@@ -37,6 +38,10 @@ export interface Polls {
   giveBack(instance: string, held: readonly Held[]): Promise<void>;
   /** Asks the worker process that holds this task to end it. */
   cancel(instance: string, held: Held): void;
+  /** Something is on its way to this worker. */
+  readonly deliver: (name: string) => void;
+  /** This worker may be handed tasks again. */
+  readonly resumed: (name: string) => void;
   stop(): void;
 }
 
@@ -45,6 +50,7 @@ export interface PollsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly presence: PresenceBook;
+  readonly mail: Mail;
   readonly parkedMax: number;
   readonly leaseEnd: () => number;
   /** Tells that a lease now runs. */
@@ -53,16 +59,17 @@ export interface PollsOptions {
 
 /** After a hang-up a living worker polls again at once. */
 const hangUpGraceMs = 5_000;
+const noPost = { decisions: [], stop: null };
 
 export function createPolls(options: PollsOptions): Polls {
-  const { store, clock, log, presence } = options;
-  const lot = createLot();
+  const { store, clock, log, presence, mail } = options;
+  const lot = createLot((name) => mail.isHalted(name));
   const cancels = new Map<string, Map<string, Held>>();
   const newestFreed = new Map<string, Freed>();
   let arrivals = 0;
   let stopped = false;
 
-  return { poll, wake, freed, giveBack, cancel, stop };
+  return { poll, wake, freed, giveBack, cancel, deliver, resumed, stop };
 
   async function poll(asked: PollRequest): Promise<PollAnswer> {
     const request = withNewest(asked);
@@ -83,17 +90,20 @@ export function createPolls(options: PollsOptions): Polls {
       over: false,
       answer: (tasks, cancelled) => {
         lot.remove(parked);
+        // Who hung up was handed nothing; an old worker cannot be told anything.
+        const post = leased && !unknown && !gone.aborted ? mail.collect(request) : noPost;
         resolve({
           tasks: [...tasks],
           cancel: [...cancelled],
-          decisions: [],
-          stop: null,
+          decisions: [...post.decisions],
+          stop: post.stop,
           ...(unknown ? { unknown: true } : {}),
         });
       },
     };
     const waitingCancels = takeCancels(instance);
-    if (stopped || unknown || waitingCancels.length > 0 || lot.size >= options.parkedMax) {
+    const hasNews = waitingCancels.length > 0 || (leased && mail.isNew(request));
+    if (stopped || unknown || hasNews || lot.size >= options.parkedMax) {
       // Answered at once; a worker that is not known yet gets no work before it said who it is.
       parked.answer([], waitingCancels);
       return promise;
@@ -103,9 +113,10 @@ export function createPolls(options: PollsOptions): Polls {
       parked.answer([], []);
     };
     gone.addEventListener("abort", hangUp, { once: true });
-    using _hold = clock.after(request.holdMs, () => end(parked));
+    const holdMs = leased ? Math.min(request.holdMs, mail.holdMsMax(request)) : request.holdMs;
+    using _hold = clock.after(holdMs, () => end(parked));
     lot.add(parked);
-    if (parked.capacity > 0) await claimFor(parked);
+    if (parked.capacity > 0 && !mail.isHalted(name)) await claimFor(parked);
     const answer = await promise;
     gone.removeEventListener("abort", hangUp);
     if (gone.aborted && answer.tasks.length > 0) {
@@ -159,7 +170,7 @@ export function createPolls(options: PollsOptions): Polls {
   function settleParked(parked: Parked): void {
     if (!lot.has(parked)) return;
     const waiting = takeCancels(parked.instance);
-    if (waiting.length > 0 || parked.over || stopped) parked.answer([], waiting);
+    if (waiting.length > 0 || hasMail(parked) || parked.over || stopped) parked.answer([], waiting);
   }
 
   function wake(selectors: readonly string[]): void {
@@ -193,11 +204,30 @@ export function createPolls(options: PollsOptions): Polls {
     if (message.order <= parked.order) return;
     parked.order = message.order;
     parked.capacity = message.capacity;
-    if (!parked.busy && parked.capacity > 0) void claimFor(parked);
+    claimAnew(parked);
+  }
+
+  function claimAnew(parked: Parked): void {
+    if (parked.busy || parked.capacity === 0 || mail.isHalted(parked.claimant.name)) return;
+    void claimFor(parked);
+  }
+
+  function deliver(name: string): void {
+    for (const parked of lot.named(name)) {
+      if (!parked.busy && hasMail(parked)) parked.answer([], []);
+    }
+  }
+
+  function hasMail({ claimant, instance }: Parked): boolean {
+    return claimant.leased && mail.isNew({ name: claimant.name, instance });
+  }
+
+  function resumed(name: string): void {
+    for (const parked of lot.named(name)) claimAnew(parked);
   }
 
   async function giveBack(instance: string, held: readonly Held[]): Promise<void> {
-    wake(await store.giveBack(instance, held));
+    wake(await store.giveBack(instance, held, clock.now()));
   }
 
   function cancel(instance: string, { taskId, fence }: Held): void {

@@ -3,12 +3,14 @@
 
 import type { Clock } from "@openclaw-worker/base";
 import {
+  parsePublicKey,
   satisfies,
   workerOf,
   type Claimant,
   type Introduction,
   type Presence,
 } from "@openclaw-worker/protocol";
+import type { HaltRecord } from "../store/approval.ts";
 import type { WorkerRecord } from "../store/store.ts";
 
 /** What a worker may take beyond its promise before it counts as away. */
@@ -25,16 +27,32 @@ export interface PresenceBook {
   leftInstance(instance: string): void;
   knows(name: string, instance: string): boolean;
   labelsOf(name: string): readonly string[];
+  /** Some message of a worker of this name came once. */
+  has(name: string): boolean;
+  /** It speaks our protocol: it said who it is, now or before a restart of the server. */
+  isIntroduced(name: string): boolean;
+  isOnline(name: string): boolean;
+  /** Name of the worker that this process belongs to. */
+  nameOf(instance: string): string | null;
+  /** The key that it introduced itself with first, as text. */
+  keyOf(name: string): string | null;
   onlineCount(): number;
   /** Is somebody online who may take a task with this selector? */
   anyoneFor(selector: string): boolean;
-  list(running: ReadonlyMap<string, number>): readonly Presence[];
+  list(about: About): readonly Presence[];
   restore(records: readonly WorkerRecord[]): void;
 }
 
 export interface Seen {
   readonly name: string;
   readonly leased: boolean;
+}
+
+/** What others know of the workers. */
+export interface About {
+  readonly running: ReadonlyMap<string, number>;
+  readonly alarms: ReadonlyMap<string, string>;
+  readonly haltOf: (name: string) => HaltRecord | null;
 }
 
 interface Entry {
@@ -45,7 +63,11 @@ interface Entry {
   introduced: boolean;
 }
 
-export function createPresenceBook(clock: Clock): PresenceBook {
+/** `isHalted`: a worker that is stopped, or shall be, takes nothing. */
+export function createPresenceBook(
+  clock: Clock,
+  isHalted: (name: string) => boolean,
+): PresenceBook {
   const entries = new Map<string, Entry>();
   const isOnline = (entry: Entry): boolean => entry.aliveUntil > clock.monotonic();
   const entryOf = (name: string): Entry => {
@@ -69,11 +91,11 @@ export function createPresenceBook(clock: Clock): PresenceBook {
       entry.lastSeenAt = clock.now();
       entry.aliveUntil = clock.monotonic() + promiseMs + slackMs;
     },
-    introduce({ slots, name, instance, labels, version, platform, policyDigest }) {
-      const entry = entryOf(name);
-      const lastSeenAt = clock.now();
+    introduce({ publicKey: told, ...introduction }) {
+      const entry = entryOf(introduction.name);
       entry.introduced = true;
-      entry.record = { name, instance, labels, version, platform, slots, policyDigest, lastSeenAt };
+      const publicKey = entry.record.publicKey ?? told ?? null;
+      entry.record = { ...introduction, publicKey, lastSeenAt: clock.now() };
       return entry.record;
     },
     left(name, graceMs) {
@@ -91,6 +113,17 @@ export function createPresenceBook(clock: Clock): PresenceBook {
       return entry !== undefined && entry.introduced && entry.record.instance === instance;
     },
     labelsOf: (name) => entries.get(name)?.record.labels ?? [],
+    has: (name) => entries.has(name),
+    isIntroduced: (name) => (entries.get(name)?.record.instance ?? "") !== "",
+    isOnline(name) {
+      const entry = entries.get(name);
+      return entry !== undefined && isOnline(entry);
+    },
+    nameOf(instance) {
+      const found = entries.values().find(({ record }) => record.instance === instance);
+      return found?.record.name ?? null;
+    },
+    keyOf: (name) => entries.get(name)?.record.publicKey ?? null,
     onlineCount: () =>
       entries
         .values()
@@ -98,28 +131,42 @@ export function createPresenceBook(clock: Clock): PresenceBook {
         .reduce((sum) => sum + 1, 0),
     anyoneFor(selector) {
       const fits = (entry: Entry): boolean =>
-        isOnline(entry) && satisfies(claimantOf(entry), selector);
+        isOnline(entry) && satisfies(claimantOf(entry), selector) && !isHalted(entry.record.name);
       const name = workerOf(selector);
       if (name === null) return entries.values().some(fits);
       // Ten thousand other workers cost a task for one of them nothing.
       const entry = entries.get(name);
       return entry !== undefined && fits(entry);
     },
-    list: (running) =>
-      [...entries.values()].map((entry) => ({
-        name: entry.record.name,
-        state: isOnline(entry) ? "online" : "away",
-        labels: [...entry.record.labels],
-        version: entry.record.version,
-        platform: entry.record.platform,
-        slots: entry.record.slots,
-        policyDigest: entry.record.policyDigest,
-        running: running.get(entry.record.name) ?? 0,
-        lastSeenAt: Math.max(entry.lastSeenAt, entry.record.lastSeenAt),
-      })),
+    list: (about) =>
+      [...entries.values()].map((entry) =>
+        presenceOf(entry, { ...about, online: isOnline(entry) }),
+      ),
     restore(records) {
       for (const record of records) entryOf(record.name).record = record;
     },
+  };
+}
+
+function presenceOf(entry: Entry, about: About & { readonly online: boolean }): Presence {
+  const { name, publicKey, labels, version, platform, slots, policyDigest } = entry.record;
+  const halt = about.haltOf(name);
+  const stopped = halt?.stopped ?? null;
+  const fingerprint = publicKey === null ? null : (parsePublicKey(publicKey)?.fingerprint ?? null);
+  return {
+    name,
+    state: stopped === null ? (about.online ? "online" : "away") : "stopped",
+    labels: [...labels],
+    version,
+    platform,
+    slots,
+    policyDigest,
+    running: about.running.get(name) ?? 0,
+    lastSeenAt: Math.max(entry.lastSeenAt, entry.record.lastSeenAt),
+    stopped,
+    stopAsked: halt?.order ?? null,
+    fingerprint,
+    alarm: about.alarms.get(name) ?? null,
   };
 }
 
@@ -136,6 +183,7 @@ function unknownWorker(name: string): WorkerRecord {
     platform: null,
     slots: null,
     policyDigest: null,
+    publicKey: null,
     lastSeenAt: 0,
   };
 }

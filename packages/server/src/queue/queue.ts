@@ -24,11 +24,17 @@ import {
   type TaskId,
 } from "@openclaw-worker/protocol";
 import { createHash, randomBytes } from "node:crypto";
-import type { Cancelled, Settled, Store, TaskRecord } from "../store/store.ts";
+import type { Actor } from "../store/action.ts";
+import type { Cancelled, Settled, Store } from "../store/store.ts";
+import { createApprovals, type Approvals } from "./approvals.ts";
 import { createDeadlines } from "./deadlines.ts";
+import { createHalts, type Halts } from "./halts.ts";
+import { createMail } from "./mail.ts";
 import { createPolls, type Freed, type PollRequest } from "./polls.ts";
 import { createPresenceBook } from "./presence.ts";
 import { createReaders } from "./readers.ts";
+import { createReading, type Waited } from "./reading.ts";
+import { createWitness, type Witness } from "./witness.ts";
 
 export interface QueueOptions {
   readonly store: Store;
@@ -45,7 +51,12 @@ export interface Receipt {
   readonly sessionId: string | null;
   /** Somebody who may take the task is connected now. */
   readonly online: boolean;
+  /** The one worker that it names is stopped, or shall be. */
+  readonly stopped: boolean;
 }
+
+/** Waiting approvals that are remembered over a restart. */
+const restoredMax = 10_000;
 
 export interface SettleMessage {
   readonly taskId: TaskId;
@@ -54,20 +65,18 @@ export interface SettleMessage {
   readonly freed: Freed | null;
 }
 
-export type Waited =
-  | { readonly kind: "result"; readonly result: Result }
-  | { readonly kind: "not-ready"; readonly task: TaskRecord }
-  | { readonly kind: "unknown" };
-
 export interface Queue extends AsyncDisposable {
-  submit(submission: Submission): Promise<Receipt>;
+  readonly approvals: Approvals;
+  readonly halts: Halts;
+  readonly witness: Witness;
+  submit(submission: Submission, by?: Actor): Promise<Receipt>;
   poll(request: PollRequest): Promise<PollAnswer>;
   started(held: Held): Promise<"started" | "stale" | "unknown">;
   beat(beat: Beat): Promise<BeatAnswer>;
   /** Claimed tasks go back; the worker process `leaves`. */
   leave(instance: string, held: readonly Held[]): Promise<void>;
   settle(message: SettleMessage): Promise<Settled["kind"]>;
-  cancel(id: TaskId): Promise<Cancelled>;
+  cancel(id: TaskId, by?: Actor): Promise<Cancelled>;
   /** The task's result, waited for up to `waitMs`; it counts as read from then on. */
   read(id: TaskId, waitMs: number, gone: AbortSignal): Promise<Waited>;
   presences(): Promise<readonly Presence[]>;
@@ -80,10 +89,13 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const { store, clock, log, leaseMs } = options;
   const leaseEnd = (): number => Math.ceil(clock.monotonic() + leaseMs);
   const readers = createReaders();
-  const presence = createPresenceBook(clock);
+  const mail = createMail(clock);
+  const presence = createPresenceBook(clock, (name) => mail.isHalted(name));
+  const parkedMax = options.parkedRequestsMax;
   let stopped = false;
 
   presence.restore(await store.workers());
+  mail.restore(await store.letters(), await store.halts());
   // Leases of an earlier process ran by its clock: whoever still holds a task gets a whole one.
   await store.forgive(leaseEnd());
   const deadlines = createDeadlines({
@@ -102,10 +114,16 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     clock,
     log,
     presence,
+    mail,
     leaseEnd,
-    parkedMax: options.parkedRequestsMax,
+    parkedMax,
     claimed: () => deadlines.within(leaseMs),
   });
+  const { deliver, resumed } = polls;
+  const approvals = createApprovals({ store, clock, mail, parkedMax, deliver });
+  approvals.restore((await store.approvals({ state: "waiting", max: restoredMax })).approvals);
+  const halts = createHalts({ store, clock, mail, presence, deliver, resumed });
+  const witness = createWitness({ store, clock, log, presence });
   deadlines.within(0);
   const pruning = clock.every(600_000, () => {
     store
@@ -114,6 +132,9 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   });
 
   return {
+    approvals,
+    halts,
+    witness,
     submit,
     poll: (request) => polls.poll(request),
     started: (held) => store.start(held, clock.now()),
@@ -121,10 +142,11 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     async leave(instance, held) {
       presence.leftInstance(instance);
       await polls.giveBack(instance, held);
+      approvals.changed();
     },
     settle,
     cancel,
-    read,
+    read: createReading({ store, clock, log, readers, parkedMax, isStopped: () => stopped }),
     presences,
     onlineWorkers: () => presence.onlineCount(),
     stop,
@@ -136,10 +158,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
   };
 
-  async function submit(submission: Submission): Promise<Receipt> {
+  async function submit(submission: Submission, by?: Actor): Promise<Receipt> {
     if (stopped) throw new Problem("stopping");
     const at = clock.now();
-    const id = newTaskId(at, randomBytes(10));
+    const id = submission.id ?? newTaskId(at, randomBytes(10));
     const selector = selectorOf(submission, submission.spec);
     const stored = store.submit({
       id,
@@ -149,37 +171,55 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       deliverBy: at + submission.ttlMs,
       at,
       queuedMax: options.queuedTasksMax,
+      action: by === undefined ? undefined : { by, action: "task.submit", target: id, at },
     });
     // Asked for in the same turn: the claim shares the submit's transaction.
     polls.wake([selector]);
     deadlines.within(submission.ttlMs);
     const answer = await stored;
+    const { worker } = submission;
+    const chances = {
+      online: presence.anyoneFor(selector),
+      stopped: worker !== undefined && mail.isHalted(worker),
+    };
     switch (answer.kind) {
       case "conflict":
-        throw new Problem("idempotency-conflict");
+        throw new Problem(
+          "idempotency-conflict",
+          submission.id === undefined ? {} : { line: "This id was used for another task" },
+        );
       case "full":
         throw new Problem("queue-full", {
           line: `The queue is full: ${answer.queued} tasks are unfinished.`,
           retryAfterSeconds: 5,
         });
       case "same":
-        return { id: answer.id, sessionId: answer.sessionId, online: presence.anyoneFor(selector) };
+        return { id: answer.id, sessionId: answer.sessionId, ...chances };
       case "created":
-        return { id, sessionId: sessionOf(submission.spec), online: presence.anyoneFor(selector) };
+        return { id, sessionId: sessionOf(submission.spec), ...chances };
     }
   }
 
-  async function beat({ worker, instance, held }: Beat): Promise<BeatAnswer> {
+  async function beat({ worker, instance, held, ...told }: Beat): Promise<BeatAnswer> {
     if (worker !== undefined) {
       const record = presence.introduce(worker);
       // A worker with its hands full may be between two polls: its beat promises the next one.
       presence.seen({ name: worker.name, leased: true }, limits.beatMs * 2);
       await store.saveWorker(record);
     }
-    if (held.length === 0) return { now: clock.now(), cancel: [], stale: [] };
+    const process = worker?.instance ?? instance ?? null;
+    if (told.stopped !== undefined) {
+      const name = worker?.name ?? (process === null ? null : presence.nameOf(process));
+      if (name !== null) await halts.told(name, told.stopped, told.stopSeen ?? null);
+    }
+    // What waits for a person is held as well, begun or not.
+    const keeps = new Map(
+      [...held, ...(told.asking ?? [])].map((one) => [`${one.taskId} ${one.fence}`, one]),
+    );
+    if (keeps.size === 0) return { now: clock.now(), cancel: [], stale: [] };
     const renewed = await store.renew({
-      instance: worker?.instance ?? instance ?? null,
-      held,
+      instance: process,
+      held: [...keeps.values()],
       leaseUntil: leaseEnd(),
     });
     return { now: clock.now(), cancel: [...renewed.cancel], stale: [...renewed.stale] };
@@ -194,8 +234,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     return settled.kind;
   }
 
-  async function cancel(id: TaskId): Promise<Cancelled> {
-    const cancelled = await store.cancel(id, clock.now());
+  async function cancel(id: TaskId, by?: Actor): Promise<Cancelled> {
+    const at = clock.now();
+    const action = by === undefined ? undefined : { by, action: "task.cancel", target: id, at };
+    const cancelled = await store.cancel(id, at, action);
     if (cancelled.kind === "ended") ended(cancelled.result, cancelled.readied);
     if (cancelled.kind === "ended" || cancelled.kind === "asked") {
       const { holder } = cancelled;
@@ -204,48 +246,16 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     return cancelled;
   }
 
-  async function read(id: TaskId, waitMs: number, gone: AbortSignal): Promise<Waited> {
-    const known = await store.result(id);
-    if (known !== null) return markRead(id, known);
-    const task = await store.get(id);
-    if (task === null) return { kind: "unknown" };
-    if (waitMs <= 0 || stopped) return { kind: "not-ready", task };
-    if (readers.size >= options.parkedRequestsMax) throw new Problem("too-many-waiting");
-
-    const { promise, resolve } = Promise.withResolvers<Result | null>();
-    const leave = readers.wait(id, resolve);
-    const giveUp = (): void => resolve(null);
-    if (gone.aborted) giveUp();
-    gone.addEventListener("abort", giveUp, { once: true });
-    using _timer = clock.after(waitMs, giveUp);
-    try {
-      // It may have ended between the first look and the moment this reader waits.
-      const result = (await store.result(id)) ?? (await promise);
-      if (result !== null) return markRead(id, result);
-    } finally {
-      leave();
-      gone.removeEventListener("abort", giveUp);
-    }
-    const latest = await store.get(id);
-    return latest === null ? { kind: "unknown" } : { kind: "not-ready", task: latest };
-  }
-
-  // The mark may be written after the answer: a crash in between leaves a result unread, no more.
-  function markRead(id: TaskId, result: Result): Waited {
-    store
-      .markRead(id, clock.now())
-      .catch((error: unknown) => log.warn("read mark was not written", { why: chainOf(error) }));
-    return { kind: "result", result };
-  }
-
   function ended(result: Result, readied: readonly string[]): void {
     readers.tell(result.taskId, result);
+    approvals.ended(result.taskId);
     polls.wake(readied);
   }
 
   async function sweep(): Promise<void> {
     const swept = await store.sweep(clock.monotonic(), clock.now());
     for (const result of swept.ended) ended(result, []);
+    if (swept.readied.length > 0) approvals.changed();
     polls.wake(swept.readied);
   }
 
@@ -258,19 +268,21 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     for (const task of await store.list({ status: "running", max: limits.listMax * 5 })) {
       if (task.worker !== null) running.set(task.worker, (running.get(task.worker) ?? 0) + 1);
     }
-    return presence.list(running);
+    const alarms = await store.alarms();
+    return presence.list({ running, alarms, haltOf: (name) => mail.haltOf(name) });
   }
 
   function stop(): void {
     stopped = true;
     polls.stop();
     readers.dismiss();
+    approvals.dismiss();
   }
 }
 
-/** What makes two submits the same: everything but the key itself. */
+/** What makes two submits the same: everything but the key itself. A signed one has its id as key. */
 function digestOf(submission: Submission): string {
   const { idempotencyKey, ...body } = submission;
-  if (idempotencyKey === undefined) return "";
+  if (idempotencyKey === undefined && body.id === undefined) return "";
   return createHash("sha256").update(canonicalJson(body)).digest("base64url");
 }

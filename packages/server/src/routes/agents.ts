@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { createHash, randomUUID } from "node:crypto";
 import { parse } from "../answer.ts";
 import type { AppParts } from "../parts.ts";
-import { accept, keyOf, withKey } from "./shape.ts";
+import { accept, keyOf } from "./shape.ts";
 
 type AgentKind = "claude-cli" | "codex-cli" | "gemini-cli";
 const routes: readonly (readonly [path: string, kind: AgentKind])[] = [
@@ -24,9 +24,7 @@ export function agentRoutes(app: FastifyInstance, { queue, store }: AppParts): v
       body: promptRequestSchema,
       response: { 200: acceptedSchema },
     };
-    app.post(path, { schema }, (request) =>
-      accept(queue, withKey(request, submissionOf(kind, request))),
-    );
+    app.post(path, { schema }, (request) => accept(queue, request, submissionOf(kind, request)));
   }
 
   app.get(
@@ -70,6 +68,7 @@ function submissionOf(kind: AgentKind, request: FastifyRequest): Submission {
     ttlMs,
     idempotencyKey,
     metadata,
+    reason,
     ...extras
   } = parse(promptRequestSchema, request.body);
   const key = keyOf(request) ?? idempotencyKey;
@@ -91,6 +90,7 @@ function submissionOf(kind: AgentKind, request: FastifyRequest): Submission {
     priority,
     ttlMs,
     idempotencyKey,
+    reason,
     metadata: Object.keys(given).length === 0 ? undefined : given,
   });
 }

@@ -8,7 +8,7 @@ import {
 import type { FastifyInstance } from "fastify";
 import { parse } from "../answer.ts";
 import type { AppParts } from "../parts.ts";
-import { accept, withKey } from "./shape.ts";
+import { accept } from "./shape.ts";
 
 export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
   const response = { 200: acceptedSchema };
@@ -24,10 +24,7 @@ export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
     },
     (request) => {
       const { path, timeout, ...fields } = parse(readRequestSchema, request.body);
-      return accept(
-        queue,
-        withKey(request, submission({ kind: "file-read", path }, timeout, fields)),
-      );
+      return accept(queue, request, submission({ kind: "file-read", path }, timeout, fields));
     },
   );
 
@@ -46,7 +43,7 @@ export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
         request.body,
       );
       const spec = { kind: "file-write", path, content, encoding: encoding ?? "utf8" } as const;
-      return accept(queue, withKey(request, submission(spec, timeout, fields)));
+      return accept(queue, request, submission(spec, timeout, fields));
     },
   );
 
@@ -72,7 +69,7 @@ export function fileRoutes(app: FastifyInstance, { queue }: AppParts): void {
         newString: new_string,
         replaceAll,
       } as const;
-      return accept(queue, withKey(request, submission(spec, timeout, fields)));
+      return accept(queue, request, submission(spec, timeout, fields));
     },
   );
 }

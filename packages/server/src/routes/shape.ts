@@ -11,31 +11,42 @@ import {
 } from "@openclaw-worker/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { parse } from "../answer.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Queue, Receipt } from "../queue/queue.ts";
+import type { Actor } from "../store/action.ts";
 import type { TaskRecord } from "../store/store.ts";
 
 /** Puts a submission into the queue and says so in the guide's words. */
-export async function accept(queue: Queue, submission: Submission): Promise<Accepted> {
+export async function accept(
+  queue: Queue,
+  request: FastifyRequest,
+  submission: Submission,
+): Promise<Accepted> {
   // The guide's routes let through what no worker could be handed: a queue that cannot hand out its
   // first task stands still.
   const spec = parse(specSchema, submission.spec);
-  const receipt = await queue.submit({ ...submission, spec });
-  const where = submission.worker === undefined ? "worker" : `worker ${submission.worker}`;
+  // The header wins over the field.
+  const idempotencyKey = keyOf(request) ?? submission.idempotencyKey;
+  const receipt = await queue.submit({ ...submission, spec, idempotencyKey }, actorOf(request));
   return {
     taskId: receipt.id,
     ...(receipt.sessionId === null ? {} : { sessionId: receipt.sessionId }),
-    message: receipt.online
-      ? "Task queued"
-      : `Task queued: no ${where} that may take it is online now; it waits until one is`,
+    message: messageOf(receipt, submission.worker),
     status: "pending",
     worker: submission.worker ?? null,
     online: receipt.online,
   };
 }
 
-/** The submission with the idempotency key of its request: the header wins over the field. */
-export function withKey(request: FastifyRequest, submission: Submission): Submission {
-  return { ...submission, idempotencyKey: keyOf(request) ?? submission.idempotencyKey };
+function messageOf({ online, stopped }: Receipt, worker: string | undefined): string {
+  if (stopped) return `Task queued: worker ${worker} is stopped; it waits until it is resumed`;
+  if (online) return "Task queued";
+  const where = worker === undefined ? "worker" : `worker ${worker}`;
+  return `Task queued: no ${where} that may take it is online now; it waits until one is`;
+}
+
+/** Whose token it was, and where from, for the log of actions. */
+export function actorOf(request: FastifyRequest): Actor {
+  return { name: request.caller?.name ?? "nobody", from: request.ip };
 }
 
 /** The idempotency key in the request's header. */
@@ -92,6 +103,7 @@ export function taskView(task: TaskRecord): Readonly<Record<string, unknown>> {
     startedAt: task.startedAt,
     completedAt: task.completedAt,
     summary: task.summary,
+    ...(task.approval === null || task.status !== "running" ? {} : { approval: task.approval }),
     ...(task.session === null ? {} : { sessionId: task.session }),
     ...(task.cancelAsked && task.completedAt === null ? { cancelAsked: true } : {}),
   };

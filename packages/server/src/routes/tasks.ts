@@ -7,15 +7,23 @@ import {
   Problem,
   statusSchema,
   submission,
+  taskProofSchema,
   type Submission,
 } from "@openclaw-worker/protocol";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { parse } from "../answer.ts";
 import type { AppParts } from "../parts.ts";
-import type { Waited } from "../queue/queue.ts";
-import { accept, hangUpOf, millisecondsOf, taskIdOf, taskView, withKey } from "./shape.ts";
+import type { Waited } from "../queue/reading.ts";
+import { sendWaited } from "./patience.ts";
+import { accept, actorOf, hangUpOf, millisecondsOf, taskIdOf, taskView } from "./shape.ts";
 
+/** For the documents: what `kindRequestSchema` takes beside the fields of the kind. */
+const signedFields = {
+  reason: z.string().max(limits.reasonMax).optional(),
+  id: z.string().optional(),
+  proof: taskProofSchema.optional(),
+};
 const idSchema = z.object({ id: z.string() });
 const waitSchema = z.object({ wait: z.string().optional() });
 const listSchema = z.object({
@@ -37,13 +45,13 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
           "Submit a task: `command` as the guide has it, or any kind by `kind` (strict), or `argv`.",
         body: z.union([
           commandRequestSchema,
-          z.looseObject({ kind: z.enum(kinds) }),
-          z.looseObject({ argv: z.array(z.string()) }),
+          z.looseObject({ kind: z.enum(kinds), ...signedFields }),
+          z.looseObject({ argv: z.array(z.string()), ...signedFields }),
         ]),
         response: { 200: acceptedSchema },
       },
     },
-    (request) => accept(queue, withKey(request, submissionOf(request.body))),
+    (request) => accept(queue, request, submissionOf(request.body)),
   );
 
   app.get(
@@ -69,7 +77,7 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
     async (request, reply) => {
       const id = taskIdOf(parse(idSchema, request.params).id);
       const waitMs = millisecondsOf(parse(waitSchema, request.query).wait);
-      return sendWaited(reply, queue.read(id, waitMs, hangUpOf(reply)), parts);
+      return sendWaited(reply, parts.clock, queue.read(id, waitMs, hangUpOf(reply)).then(bodyOf));
     },
   );
 
@@ -83,7 +91,7 @@ export function taskRoutes(app: FastifyInstance, parts: AppParts): void {
     },
     async (request) => {
       const id = taskIdOf(parse(idSchema, request.params).id);
-      const cancelled = await queue.cancel(id);
+      const cancelled = await queue.cancel(id, actorOf(request));
       switch (cancelled.kind) {
         case "unknown":
           throw new Problem("task-not-found");
@@ -127,39 +135,8 @@ function submissionOf(body: unknown): Submission {
     if ("argv" in body && !("command" in body))
       return parse(kindRequestSchema, { kind: "exec", ...body });
   }
-  const { command, cwd, env, stdin, timeout, ...fields } = parse(commandRequestSchema, body);
-  return submission({ kind: "command", command, cwd, env, stdin }, timeout, fields);
-}
-
-// A silent answer is cut by common proxies after 60 s: while a reader waits, a space is sent every
-// 15 s. Space before JSON is legal, so the reader's parser never notices (RFC 8259, section 2).
-async function sendWaited(
-  reply: FastifyReply,
-  reading: Promise<Waited>,
-  { clock }: AppParts,
-): Promise<FastifyReply> {
-  let streaming = false;
-  const keepAlive = clock.every(limits.keepAliveMs, () => {
-    if (!streaming) {
-      streaming = true;
-      reply.hijack();
-      reply.raw.writeHead(200, { "content-type": "application/json; charset=utf-8" });
-    }
-    if (!reply.raw.destroyed) reply.raw.write(" ");
-  });
-  try {
-    const waited = await reading;
-    if (!streaming) return reply.send(bodyOf(waited));
-    // A reader that hung up meanwhile is told nothing more.
-    if (!reply.raw.destroyed) reply.raw.end(JSON.stringify(bodyOf(waited)));
-    return reply;
-  } catch (error) {
-    if (!streaming) throw error;
-    reply.raw.destroy();
-    return reply;
-  } finally {
-    keepAlive.cancel();
-  }
+  const { command, cwd, env, stdin, needs, timeout, ...fields } = parse(commandRequestSchema, body);
+  return submission({ kind: "command", command, cwd, env, stdin, needs }, timeout, fields);
 }
 
 function bodyOf(waited: Waited): unknown {

@@ -6,6 +6,7 @@
 // which a jump of the wall clock does not move; everything else is wall time (`at`, `deliverBy`).
 
 import type {
+  Approval,
   Claimant,
   Held,
   Kind,
@@ -18,6 +19,22 @@ import type {
   Task,
   TaskId,
 } from "@openclaw-worker/protocol";
+import type { ActionEntry } from "../audit/chain.ts";
+import type { NewAction } from "./action.ts";
+import type {
+  ApprovalFilter,
+  ApprovalPage,
+  Asked,
+  AskRequest,
+  Decided,
+  DecideRequest,
+  HaltRecord,
+  Letter,
+  OrderStop,
+  ResumeRequest,
+  SaveStopped,
+} from "./approval.ts";
+import type { WitnessChange, WitnessRecord } from "./witness.ts";
 
 export interface Store extends AsyncDisposable {
   /** Puts a task into the queue. The same idempotency key with the same body is the same task. */
@@ -25,7 +42,7 @@ export interface Store extends AsyncDisposable {
   /** Hands out up to `max` tasks that the claimant may take: highest priority first, then oldest. */
   claim(request: ClaimRequest): Promise<readonly Task[]>;
   /** Claimed and not started tasks of this instance go back to where they stood in the queue. */
-  giveBack(instance: string, held: readonly Held[]): Promise<Readied>;
+  giveBack(instance: string, held: readonly Held[], at: number): Promise<Readied>;
   /** The worker begins. Anything but `started` means: do not run it. */
   start(held: Held, at: number): Promise<"started" | "stale" | "unknown">;
   /** Renews the leases of what this instance holds; says what it holds no longer, and what to cancel. */
@@ -33,18 +50,46 @@ export interface Store extends AsyncDisposable {
   /** Takes a worker's report. */
   settle(request: SettleRequest): Promise<Settled>;
   /** Ends a task that has not begun; marks one that has. */
-  cancel(id: TaskId, at: number): Promise<Cancelled>;
+  cancel(id: TaskId, at: number, action?: NewAction): Promise<Cancelled>;
   /** Ends what expired, frees what was claimed by a worker that vanished, marks begun ones `lost`. */
   sweep(now: number, at: number): Promise<Swept>;
   /** Gives every held task a whole lease: after a start, and after this process stood still. */
   forgive(leaseUntil: number): Promise<void>;
   /** Marks a finished task as read. Need not be durable when it resolves. */
   markRead(id: TaskId, at: number): Promise<boolean>;
-  /** Forgets finished tasks that ended before `endedBefore`, at most `max` of them. */
+  /**
+   * Forgets what ended before `endedBefore`, at most `max` of each: finished tasks, approvals that
+   * wait no more, envelopes that expired; and the oldest events and actions over their limits.
+   * Copies of audit logs are kept. Says how many tasks it forgot.
+   */
   prune(endedBefore: number, max: number): Promise<number>;
   /** Appends an event to the log of events. */
   note(event: NewEvent): Promise<void>;
   saveWorker(worker: WorkerRecord): Promise<void>;
+
+  /**
+   * Keeps an approval that a worker asks for, or how it ended. The task must be held by that worker
+   * process, in that attempt. An approval that ended never waits again, and its first end stays. Ends
+   * of tasks and attempts withdraw what waits for them.
+   */
+  ask(request: AskRequest): Promise<Asked>;
+  /** Keeps a decision for the worker that asked. The same envelope again is the same letter. */
+  decide(request: DecideRequest): Promise<Decided>;
+  /** Keeps a resume for a stopped worker; null when `max` of them wait already. */
+  sendResume(request: ResumeRequest): Promise<Letter | null>;
+  /** Keeps a stop until the worker confirms it; a newer one takes the place of an older. */
+  orderStop(request: OrderStop): Promise<void>;
+  /** Takes an order back that its worker can never confirm. */
+  liftStop(worker: string, action?: NewAction): Promise<void>;
+  /**
+   * What a worker says of itself. An order is confirmed by its id, or a newer one, as the stop in
+   * force or the one that was seen (ids sort by time). Ends letters about other stops.
+   */
+  saveStopped(request: SaveStopped): Promise<HaltRecord>;
+  /** Adds to a worker's witness record, if it is still at the version that was judged. */
+  saveWitness(change: WitnessChange): Promise<"saved" | "raced">;
+  /** Appends to the log of actions what no other verb carries. */
+  act(action: NewAction): Promise<void>;
 
   get(id: TaskId): Promise<TaskRecord | null>;
   result(id: TaskId): Promise<Result | null>;
@@ -54,6 +99,20 @@ export interface Store extends AsyncDisposable {
   events(max: number): Promise<readonly EventRecord[]>;
   eventCounts(): Promise<Readonly<Record<string, number>>>;
   workers(): Promise<readonly WorkerRecord[]>;
+  approval(id: string): Promise<Approval | null>;
+  approvals(filter: ApprovalFilter): Promise<ApprovalPage>;
+  /** All envelopes on their way. */
+  letters(): Promise<readonly Letter[]>;
+  halts(): Promise<readonly HaltRecord[]>;
+  witness(worker: string): Promise<WitnessRecord | null>;
+  /** Alarms that were raised, by worker. */
+  alarms(): Promise<ReadonlyMap<string, string>>;
+  /** Entries of the copy of a worker's audit log. */
+  auditEntries(worker: string, from: number, max: number): Promise<readonly string[]>;
+  /** Nodes of its tree, by their places; what is not there is left out. */
+  auditNodes(worker: string, places: readonly number[]): Promise<ReadonlyMap<number, Buffer>>;
+  /** Entries of the log of actions from `from` on; without it the latest. Oldest first. */
+  actions(from: number | null, max: number): Promise<readonly ActionEntry[]>;
   /** Tasks of this instance whose cancel was asked for and that have not ended. */
   cancelsFor(instance: string): Promise<readonly Held[]>;
   /** When `sweep` has something to do next: the first lease's end (steady), the first expiry (wall). */
@@ -69,11 +128,12 @@ export interface NewTask {
   readonly id: TaskId;
   readonly submission: Submission;
   readonly selector: string;
-  /** Digest of the canonical body, compared when an idempotency key is seen again. */
+  /** Digest of the canonical body, compared when an idempotency key, or a signed id, is seen again. */
   readonly digest: string;
   readonly deliverBy: number;
   readonly at: number;
   readonly queuedMax: number;
+  readonly action?: NewAction | undefined;
 }
 
 export type Submitted =
@@ -158,6 +218,8 @@ export interface TaskRecord {
   readonly startedAt: number | null;
   readonly completedAt: number | null;
   readonly cancelAsked: boolean;
+  /** The approval that it waits for. */
+  readonly approval: string | null;
   readonly timeoutMs: number;
   /** What it does, in one short line. */
   readonly summary: string;
@@ -213,6 +275,8 @@ export interface WorkerRecord {
   readonly platform: string | null;
   readonly slots: number | null;
   readonly policyDigest: string | null;
+  /** `ssh-ed25519 …`, as it was told first: another one later does not replace it. */
+  readonly publicKey: string | null;
   readonly lastSeenAt: number;
 }
 

@@ -102,6 +102,8 @@ describe("a foreign worker with leases", () => {
     });
     const { workers } = (await stage.get("/workers")).body;
     assert.deepEqual(Object.keys(workers[0]).sort(), [
+      "alarm",
+      "fingerprint",
       "labels",
       "lastSeenAt",
       "name",
@@ -110,6 +112,8 @@ describe("a foreign worker with leases", () => {
       "running",
       "slots",
       "state",
+      "stopAsked",
+      "stopped",
       "version",
     ]);
     assert.equal((await stage.get("/workers/lab")).body.state, "online");

@@ -12,6 +12,7 @@ import { openSqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Store } from "../../src/store/store.ts";
 
 export const token = "0123456789abcdef-the-token";
+export const approveToken = "fedcba9876543210-approves";
 
 export interface ApiStage extends AsyncDisposable {
   readonly port: number;
@@ -32,6 +33,8 @@ export interface StageOptions {
   readonly store?: Store;
   readonly leaseMs?: number;
   readonly queuedTasksMax?: number;
+  /** There is a token that approves, too. */
+  readonly approves?: boolean;
 }
 
 export async function openApiStage(options: StageOptions = {}): Promise<ApiStage> {
@@ -54,7 +57,8 @@ export async function openApiStage(options: StageOptions = {}): Promise<ApiStage
     parkedRequestsMax: limits.parkedRequestsMax,
   });
   const chat = options.chat ?? { baseUrl: "http://127.0.0.1:9", token: null };
-  const app = await createApp({ queue, store, clock, log, guard: createGuard(token), chat });
+  const guard = createGuard(token, options.approves === true ? approveToken : null);
+  const app = await createApp({ queue, store, clock, log, guard, chat });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   return {
     ...callsTo(url),

@@ -30,6 +30,24 @@ describe("the token", () => {
     });
   }
 
+  test("a second one approves: it must be long, and another than the first", async () => {
+    using home = childHome();
+    for (const [approve, why] of [
+      ["short", /APPROVE_TOKEN is shorter than 16/],
+      [childToken, /APPROVE_TOKEN must differ/],
+    ] as const) {
+      await using server = startServer({ home: home.path, env: { APPROVE_TOKEN: approve } });
+      const { code, stderr } = await server.ending;
+      assert.equal(code, 2);
+      assert.match(stderr, why);
+    }
+    const approve = "a-token-that-approves";
+    await using server = startServer({ home: home.path, env: { APPROVE_TOKEN: approve } });
+    const calls = callsTo(await server.url);
+    assert.equal((await calls.get("/approvals", { token: approve })).status, 200);
+    assert.equal((await calls.post("/tasks", { command: "x" }, { token: approve })).status, 403);
+  });
+
   test("is made, kept for this user only, and shown once", async () => {
     using home = childHome();
     const file = `${home.path}/.openclaw-worker/server/token`;

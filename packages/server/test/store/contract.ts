@@ -2,6 +2,7 @@
 
 import { describe } from "node:test";
 import type { Store } from "../../src/store/store.ts";
+import { askContract } from "./contract/ask.ts";
 import { claimContract } from "./contract/claim.ts";
 import { endContract } from "./contract/end.ts";
 import { holdContract } from "./contract/hold.ts";
@@ -9,6 +10,7 @@ import { keepContract } from "./contract/keep.ts";
 import { sessionContract } from "./contract/session.ts";
 import { submitContract } from "./contract/submit.ts";
 import { walkContract } from "./contract/walk.ts";
+import { watchContract } from "./contract/watch.ts";
 
 /** Opens an empty store. */
 export type Open = () => Promise<Store>;
@@ -22,6 +24,8 @@ export function storeContract(name: string, open: Open): void {
     holdContract(open);
     endContract(open);
     keepContract(open);
+    askContract(open);
+    watchContract(open);
     walkContract(open);
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
+import { migrations } from "../../src/store/sqlite/migrations.ts";
 import { openSqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Store } from "../../src/store/store.ts";
 import { startMs } from "../clock.ts";
@@ -41,6 +42,23 @@ describe("the SQLite file", () => {
     assert.equal((await settleWith(again, { taskId: begun, fence: 1 })).kind, "settled");
     await settleWith(again, { taskId: running, fence: 1 });
     assert.deepEqual(ids(await take(again, home, { max: 10 })), [blocked]);
+  });
+
+  test("a file of the first schema is brought up, and its tasks go on", async () => {
+    using folder = temporaryFolder();
+    const file = `${folder.path}/tasks.db`;
+    const db = new DatabaseSync(file);
+    db.exec(migrations[0] ?? "");
+    db.exec(`PRAGMA user_version=1;
+      INSERT INTO tasks (id, kind, status, state, selector, priority, timeout_ms, created_at, deliver_by, summary)
+        VALUES ('019a0000-0000-7000-8000-000000000001', 'command', 'pending', 'pending', '0*', 0, 1000, 1, 9e15, 'ls');
+      INSERT INTO specs VALUES (1, '{"kind":"command","command":"ls"}', NULL);
+      INSERT INTO workers VALUES ('home', 'i', '', '1', 'linux', 1, 'd', 1);`);
+    db.close();
+    await using store = openSqliteStore(file);
+    assert.equal((await store.workers())[0]?.publicKey, null);
+    const [task] = await take(store);
+    assert.deepEqual([task?.spec, task?.reason], [{ kind: "command", command: "ls" }, undefined]);
   });
 
   test("a file of a newer version is refused with a sentence, and left as it is", () => {
@@ -96,9 +114,11 @@ describe("the SQLite file", () => {
       for (const label of ["a", "b", "c"]) await put(store, command("x", { labels: [label] }));
       const all = { name: "home", labels: ["a", "b", "c"], leased: true };
       const tasks = await take(store, all, { max: 10 });
-      await store.giveBack("home", [
-        { taskId: tasks[0]?.id ?? (await put(store, command())), fence: 1 },
-      ]);
+      await store.giveBack(
+        "home",
+        [{ taskId: tasks[0]?.id ?? (await put(store, command())), fence: 1 }],
+        startMs,
+      );
     }
     const db = new DatabaseSync(file);
     const ready = db

@@ -11,12 +11,13 @@ export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => reado
   );
   const hold = db.prepare(
     `UPDATE tasks SET status = 'running', state = ?, fence = fence + 1, worker = ?, instance = ?,
-       leased = ?, lease_until = ? + CASE WHEN ? THEN 0 ELSE timeout_ms END,
+       approval = NULL, leased = ?, lease_until = ? + CASE WHEN ? THEN 0 ELSE timeout_ms END,
        started_at = ?, cancel_at = NULL
      WHERE seq = ?`,
   );
   const read = db.prepare(
-    `SELECT t.id, t.fence, t.timeout_ms, t.created_at, s.spec, s.metadata
+    `SELECT t.id, t.fence, t.timeout_ms, t.created_at, s.spec, s.metadata,
+       s.reason, s.proof
        FROM tasks t JOIN specs s ON s.seq = t.seq WHERE t.seq = ?`,
   );
   const note = db.prepare(

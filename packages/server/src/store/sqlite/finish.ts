@@ -1,5 +1,6 @@
 import { toResult, type Report, type Result } from "@openclaw-worker/protocol";
 import type { DatabaseSync } from "node:sqlite";
+import { prepareWithdraw } from "./ask.ts";
 import { integer, text, textOrNull, type Row } from "./rows.ts";
 
 export interface Ending {
@@ -27,6 +28,7 @@ export function prepareFinish(db: DatabaseSync): Finish {
     "INSERT INTO events (type, created_at, task_id, details) VALUES (?, ?, ?, ?)",
   );
   const freeNext = prepareFreeNext(db);
+  const withdraw = prepareWithdraw(db);
 
   return (row, { report, at }) => {
     const seq = integer(row, "seq");
@@ -42,6 +44,7 @@ export function prepareFinish(db: DatabaseSync): Finish {
     );
     const state = result.outcome === "lost" ? "lost" : "finished";
     close.run(result.status, state, result.outcome, result.exitCode, at, seq);
+    withdraw(taskId, at);
     keep.run(seq, JSON.stringify(result));
     const details = JSON.stringify({
       outcome: result.outcome,

@@ -3,13 +3,17 @@
 import type { Held } from "@openclaw-worker/protocol";
 import type { DatabaseSync } from "node:sqlite";
 import type { Holder, Readied, Renewed, RenewRequest } from "../store.ts";
-import { holderOf, integer, text } from "./rows.ts";
+import { prepareWithdraw } from "./ask.ts";
+import { holderOf, integer, text, type Row } from "./rows.ts";
 
 export function prepareStart(
   db: DatabaseSync,
 ): (held: Held, at: number) => "started" | "stale" | "unknown" {
   const find = db.prepare("SELECT seq, state, fence, worker FROM tasks WHERE id = ?");
-  const begin = db.prepare("UPDATE tasks SET state = 'started', started_at = ? WHERE seq = ?");
+  // What it waited for before it began was decided, whatever was heard of that yet.
+  const begin = db.prepare(
+    "UPDATE tasks SET state = 'started', started_at = ?, approval = NULL WHERE seq = ?",
+  );
   const note = db.prepare(
     "INSERT INTO events (type, created_at, task_id, details) VALUES ('task.started', ?, ?, ?)",
   );
@@ -54,18 +58,18 @@ function isHeld(holder: Holder, held: Held, instance: string | null): boolean {
 
 export function prepareGiveBack(
   db: DatabaseSync,
-): (instance: string, held: readonly Held[]) => Readied {
+): (instance: string, held: readonly Held[], at: number) => Readied {
   const find = db.prepare(
-    `SELECT seq, selector FROM tasks WHERE id = ? AND fence = ? AND instance = ?
+    `SELECT seq, id, selector FROM tasks WHERE id = ? AND fence = ? AND instance = ?
        AND (state = 'claimed' OR (state = 'started' AND leased = 0))`,
   );
   const release = prepareRelease(db);
-  return (instance, held) => {
+  return (instance, held, at) => {
     const readied: string[] = [];
     for (const { taskId, fence } of held) {
       const row = find.get(taskId, fence, instance);
       if (row === undefined) continue;
-      release(integer(row, "seq"));
+      release(row, at);
       readied.push(text(row, "selector"));
     }
     return readied;
@@ -73,12 +77,14 @@ export function prepareGiveBack(
 }
 
 /** Back to where it stood: its place in the order of acceptance never changed. */
-export function prepareRelease(db: DatabaseSync): (seq: number) => void {
+export function prepareRelease(db: DatabaseSync): (row: Row, at: number) => void {
+  const withdraw = prepareWithdraw(db);
   const release = db.prepare(
     `UPDATE tasks SET status = 'pending', state = 'pending', worker = NULL, instance = NULL,
        lease_until = NULL, started_at = NULL WHERE seq = ?`,
   );
-  return (seq) => {
-    release.run(seq);
+  return (row, at) => {
+    withdraw(text(row, "id"), at);
+    release.run(integer(row, "seq"));
   };
 }

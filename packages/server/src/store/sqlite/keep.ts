@@ -30,7 +30,7 @@ export function prepareNote(db: DatabaseSync): (event: NewEvent) => void {
 }
 
 export function prepareSaveWorker(db: DatabaseSync): (worker: WorkerRecord) => void {
-  const save = db.prepare("INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  const save = db.prepare("INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   return (worker) => {
     save.run(
       worker.name,
@@ -41,6 +41,7 @@ export function prepareSaveWorker(db: DatabaseSync): (worker: WorkerRecord) => v
       worker.slots,
       worker.policyDigest,
       worker.lastSeenAt,
+      worker.publicKey,
     );
   };
 }
@@ -70,9 +71,21 @@ export function preparePrune(db: DatabaseSync): (endedBefore: number, max: numbe
        (SELECT 1 FROM tasks t WHERE t.session = sessions.session
           AND t.state IN ('pending', 'blocked', 'claimed', 'started'))`,
   );
+  const forgetApprovals = db.prepare(
+    `DELETE FROM approvals WHERE id IN
+       (SELECT id FROM approvals WHERE state <> 'waiting' AND updated_at < ? LIMIT ?)`,
+  );
+  const forgetLetters = db.prepare("DELETE FROM letters WHERE expires_at < ?");
+  // The chain goes on from whatever entry is the oldest.
+  const forgetActions = db.prepare(
+    "DELETE FROM actions WHERE seq <= (SELECT max(seq) FROM actions) - ?",
+  );
   return (endedBefore, max) => {
     const rows = old.all(endedBefore, max);
     for (const row of rows) for (const one of forget) one.run(integer(row, "seq"));
+    forgetApprovals.run(endedBefore, max);
+    forgetLetters.run(endedBefore);
+    forgetActions.run(limits.actionsKept);
     forgetEvents.run(limits.eventsKept);
     forgetSessions.run(endedBefore);
     return rows.length;

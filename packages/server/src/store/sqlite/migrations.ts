@@ -109,4 +109,75 @@ export const migrations: readonly string[] = [
     last_seen_at  INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE specs ADD COLUMN reason TEXT;
+  ALTER TABLE specs ADD COLUMN proof TEXT;
+  -- The approval that it waits for; the newest, when there are several.
+  ALTER TABLE tasks ADD COLUMN approval TEXT;
+  ALTER TABLE workers ADD COLUMN public_key TEXT;
+
+  CREATE TABLE approvals (
+    id         TEXT PRIMARY KEY,
+    -- Position among all changes: what a reader has seen up to.
+    change     INTEGER NOT NULL UNIQUE,
+    task_id    TEXT NOT NULL,
+    worker     TEXT NOT NULL,
+    fence      INTEGER NOT NULL,
+    state      TEXT NOT NULL,
+    digest     TEXT NOT NULL,
+    request    TEXT NOT NULL,
+    levels     TEXT NOT NULL,
+    reason     TEXT,
+    decided_by TEXT,
+    updated_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX approvals_state   ON approvals (state, change);
+  CREATE INDEX approvals_task    ON approvals (task_id);
+  CREATE INDEX approvals_waiting ON approvals (task_id) WHERE state = 'waiting';
+  CREATE INDEX approvals_worker  ON approvals (worker) WHERE state = 'waiting';
+  CREATE INDEX approvals_ended   ON approvals (updated_at) WHERE state <> 'waiting';
+  CREATE TABLE changes (last INTEGER NOT NULL) STRICT;
+  INSERT INTO changes VALUES (0);
+
+  -- Envelopes on their way to workers, about an approval or a stop.
+  CREATE TABLE letters (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    worker     TEXT NOT NULL,
+    about      TEXT NOT NULL,
+    envelope   TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX letters_about  ON letters (about);
+  CREATE INDEX letters_worker ON letters (worker);
+
+  CREATE TABLE halts (worker TEXT PRIMARY KEY, ordered TEXT, stopped TEXT) STRICT;
+
+  -- Copies of the workers' audit logs: entries by number, nodes of the tree by place.
+  CREATE TABLE witness (
+    worker   TEXT PRIMARY KEY,
+    version  INTEGER NOT NULL,
+    known    TEXT,
+    alarm    TEXT,
+    alarm_at INTEGER,
+    evidence TEXT
+  ) STRICT;
+  CREATE TABLE audit_entries (
+    worker TEXT NOT NULL, seq INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (worker, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE audit_nodes (
+    worker TEXT NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (worker, place)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE actions (
+    seq    INTEGER PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    actor  TEXT NOT NULL,
+    source TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    prev   TEXT NOT NULL,
+    hash   TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

@@ -23,7 +23,8 @@ import {
 } from "./rows.ts";
 
 const columns = `seq, id, kind, status, state, outcome, exit_code, selector, priority, session, worker,
-  fence, created_at, started_at, completed_at, cancel_at, timeout_ms, summary`;
+  fence, created_at, started_at, completed_at, cancel_at, timeout_ms, summary,
+  approval`;
 
 export function prepareGet(db: DatabaseSync): (id: TaskId) => TaskRecord | null {
   const find = db.prepare(`SELECT ${columns} FROM tasks WHERE id = ?`);
@@ -152,6 +153,7 @@ export function prepareWorkers(db: DatabaseSync): () => readonly WorkerRecord[] 
       platform: textOrNull(row, "platform"),
       slots: integerOrNull(row, "slots"),
       policyDigest: textOrNull(row, "policy_digest"),
+      publicKey: textOrNull(row, "public_key"),
       lastSeenAt: integer(row, "last_seen_at"),
     }));
 }

@@ -61,7 +61,7 @@ export function recordOf(row: Row): TaskRecord {
     seq: integer(row, "seq"),
     kind: kindOf(row),
     status: statusSchema.parse(text(row, "status")),
-    phase: phases[text(row, "state")] ?? null,
+    phase: phaseOf(row),
     outcome: outcome === null ? null : outcomeSchema.parse(outcome),
     exitCode: integerOrNull(row, "exit_code"),
     selector: text(row, "selector"),
@@ -73,13 +73,21 @@ export function recordOf(row: Row): TaskRecord {
     startedAt: integerOrNull(row, "started_at"),
     completedAt: integerOrNull(row, "completed_at"),
     cancelAsked: row["cancel_at"] != null,
+    approval: textOrNull(row, "approval"),
     timeoutMs: integer(row, "timeout_ms"),
     summary: text(row, "summary"),
   };
 }
 
+function phaseOf(row: Row): Phase | null {
+  const held = phases[text(row, "state")] ?? null;
+  return held !== null && row["approval"] !== null ? "awaiting-approval" : held;
+}
+
 export function taskOf(row: Row): Task {
   const metadata = textOrNull(row, "metadata");
+  const reason = textOrNull(row, "reason");
+  const proof = textOrNull(row, "proof");
   return taskSchema.parse({
     id: text(row, "id"),
     fence: integer(row, "fence"),
@@ -87,6 +95,8 @@ export function taskOf(row: Row): Task {
     createdAt: integer(row, "created_at"),
     spec: specSchema.parse(JSON.parse(text(row, "spec"))),
     ...(metadata === null ? {} : { metadata: JSON.parse(metadata) }),
+    ...(reason === null ? {} : { reason }),
+    ...(proof === null ? {} : { proof: JSON.parse(proof) }),
   });
 }
 

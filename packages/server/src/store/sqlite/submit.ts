@@ -1,9 +1,11 @@
 import { sessionOf } from "@openclaw-worker/protocol";
 import type { DatabaseSync } from "node:sqlite";
 import { summaryOf, type NewTask, type Submitted } from "../store.ts";
-import { integer, taskId, text, textOrNull } from "./rows.ts";
+import type { Act } from "./act.ts";
+import { integer, taskId, textOrNull } from "./rows.ts";
 
-export function prepareSubmit(db: DatabaseSync): (order: NewTask) => Submitted {
+export function prepareSubmit(db: DatabaseSync, act: Act): (order: NewTask) => Submitted {
+  const sameId = db.prepare("SELECT id, session, idem_digest FROM tasks WHERE id = ?");
   const sameKey = db.prepare("SELECT id, session, idem_digest FROM tasks WHERE idem_key = ?");
   const unfinished = db.prepare(
     "SELECT sum(total) AS total FROM counts WHERE status IN ('pending', 'running')",
@@ -17,7 +19,9 @@ export function prepareSubmit(db: DatabaseSync): (order: NewTask) => Submitted {
        deliver_by, idem_key, idem_digest, summary)
      VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertSpec = db.prepare("INSERT INTO specs (seq, spec, metadata) VALUES (?, ?, ?)");
+  const insertSpec = db.prepare(
+    "INSERT INTO specs (seq, spec, metadata, reason, proof) VALUES (?, ?, ?, ?, ?)",
+  );
   const touchSession = db.prepare(
     `INSERT INTO sessions (session, kind, tasks, last_activity) VALUES (?, ?, 1, ?)
        ON CONFLICT DO UPDATE SET tasks = tasks + 1, last_activity = excluded.last_activity`,
@@ -26,17 +30,20 @@ export function prepareSubmit(db: DatabaseSync): (order: NewTask) => Submitted {
     "INSERT INTO events (type, created_at, task_id, details) VALUES ('task.created', ?, ?, ?)",
   );
 
-  return ({ id, submission, selector, digest, deliverBy, at, queuedMax }) => {
+  return ({ id, submission, selector, digest, deliverBy, at, queuedMax, action }) => {
     const key = submission.idempotencyKey ?? null;
-    const known = key === null ? undefined : sameKey.get(key);
+    // A signed task brings its id: that names it before any key does.
+    const known =
+      (submission.id === undefined ? undefined : sameId.get(id)) ??
+      (key === null ? undefined : sameKey.get(key));
     if (known !== undefined) {
-      if (text(known, "idem_digest") !== digest) return { kind: "conflict" };
+      if (textOrNull(known, "idem_digest") !== digest) return { kind: "conflict" };
       return { kind: "same", id: taskId(known), sessionId: textOrNull(known, "session") };
     }
     const queued = integer(unfinished.get() ?? {}, "total");
     if (queued >= queuedMax) return { kind: "full", queued };
 
-    const { spec, priority, timeoutMs, metadata } = submission;
+    const { spec, priority, timeoutMs, metadata, reason, proof } = submission;
     const session = sessionOf(spec);
     const ready = session === null || busySession.get(session) === undefined;
     const state = ready ? "pending" : "blocked";
@@ -51,16 +58,19 @@ export function prepareSubmit(db: DatabaseSync): (order: NewTask) => Submitted {
       at,
       deliverBy,
       key,
-      key === null ? null : digest,
+      key === null && submission.id === undefined ? null : digest,
       summaryOf(spec),
     );
     insertSpec.run(
       lastInsertRowid,
       JSON.stringify(spec),
       metadata ? JSON.stringify(metadata) : null,
+      reason ?? null,
+      proof ? JSON.stringify(proof) : null,
     );
     if (session !== null) touchSession.run(session, spec.kind, at);
     note.run(at, id, JSON.stringify({ kind: spec.kind }));
+    act(action);
     return { kind: "created", id, ready };
   };
 }

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { NextSweep, Swept } from "../store.ts";
 import type { Finish } from "./finish.ts";
 import { prepareRelease } from "./hold.ts";
-import { integer, text } from "./rows.ts";
+import { text } from "./rows.ts";
 
 export function prepareSweep(db: DatabaseSync, finish: Finish): (now: number, at: number) => Swept {
   const overdue = db.prepare(
@@ -21,7 +21,7 @@ export function prepareSweep(db: DatabaseSync, finish: Finish): (now: number, at
     const readied: string[] = [];
     for (const row of overdue.all(now)) {
       if (row["state"] === "claimed") {
-        release(integer(row, "seq"));
+        release(row, at);
         readied.push(text(row, "selector"));
         continue;
       }

@@ -60,7 +60,7 @@ export function endContract(open: Open): void {
       await using store = await open();
       await put(store, command());
       const first = await takeOne(store);
-      await store.giveBack("home", [first]);
+      await store.giveBack("home", [first], startMs);
       const second = await takeOne(store);
       assert.deepEqual(await settleWith(store, first), { kind: "stale" });
       assert.equal((await settleWith(store, second)).kind, "settled");

@@ -34,7 +34,7 @@ export function holdContract(open: Open): void {
       await using store = await open();
       const taskId = await put(store, command());
       assert.equal(await store.start({ taskId, fence: 1 }, startMs), "stale");
-      await store.giveBack("home", [await takeOne(store)]);
+      await store.giveBack("home", [await takeOne(store)], startMs);
       assert.equal(await store.start({ taskId, fence: 1 }, startMs), "stale");
       assert.equal((await takeOne(store)).fence, 2);
       assert.equal(await store.start({ taskId, fence: 1 }, startMs), "stale");
@@ -72,7 +72,7 @@ export function holdContract(open: Open): void {
       const first = await put(store, command("first"));
       const second = await put(store, command("second"));
       const held = await takeOne(store);
-      assert.deepEqual(await store.giveBack("home", [held]), ["0*"]);
+      assert.deepEqual(await store.giveBack("home", [held], startMs), ["0*"]);
       const record = await store.get(first);
       assert.equal(record?.status, "pending");
       assert.equal(record.worker, null);
@@ -88,11 +88,14 @@ export function holdContract(open: Open): void {
       await using store = await open();
       await put(store, command());
       const held = await takeOne(store);
-      assert.deepEqual(await store.giveBack("other", [held]), []);
-      assert.deepEqual(await store.giveBack("home", [{ ...held, fence: 2 }]), []);
-      assert.deepEqual(await store.giveBack("home", [{ taskId: strangerId(), fence: 1 }]), []);
+      assert.deepEqual(await store.giveBack("other", [held], startMs), []);
+      assert.deepEqual(await store.giveBack("home", [{ ...held, fence: 2 }], startMs), []);
+      assert.deepEqual(
+        await store.giveBack("home", [{ taskId: strangerId(), fence: 1 }], startMs),
+        [],
+      );
       await store.start(held, startMs);
-      assert.deepEqual(await store.giveBack("home", [held]), []);
+      assert.deepEqual(await store.giveBack("home", [held], startMs), []);
       assert.equal((await store.get(held.taskId))?.phase, "started");
     });
 
@@ -100,7 +103,7 @@ export function holdContract(open: Open): void {
       await using store = await open();
       const id = await put(store, command());
       const held = await takeOne(store, old);
-      assert.deepEqual(await store.giveBack("anonymous", [held]), ["0*"]);
+      assert.deepEqual(await store.giveBack("anonymous", [held], startMs), ["0*"]);
       const record = await store.get(id);
       assert.equal(record?.status, "pending");
       assert.equal(record.startedAt, null);
@@ -134,7 +137,7 @@ export function holdContract(open: Open): void {
       await takeOne(store);
       await put(store, command("given back"));
       const back = await takeOne(store);
-      await store.giveBack("home", [back]);
+      await store.giveBack("home", [back], startMs);
       const again = await takeOne(store);
       await put(store, command("ended"));
       const ended = await takeOne(store);

@@ -24,6 +24,7 @@ const worker = {
   platform: "linux",
   slots: 3,
   policyDigest: "abc",
+  publicKey: "ssh-ed25519 AAAA",
   lastSeenAt: startMs,
 };
 

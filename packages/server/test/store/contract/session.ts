@@ -95,7 +95,7 @@ export function sessionContract(open: Open): void {
       const first = await put(store, prompt("a"));
       await put(store, prompt("a", { priority: 9 }));
       const held = await takeOne(store);
-      assert.deepEqual(await store.giveBack("home", [held]), ["0*"]);
+      assert.deepEqual(await store.giveBack("home", [held], startMs), ["0*"]);
       assert.deepEqual(ids(await take(store, home, { max: 10 })), [first]);
     });
 

@@ -114,7 +114,7 @@ async function actOn(
       return;
     }
     case "giveBack": {
-      const readied = await store.giveBack("home", [held]);
+      const readied = await store.giveBack("home", [held], startMs);
       assert.equal(readied.length, known.state === "claimed" ? 1 : 0);
       if (known.state === "claimed") move(known, "giveBack");
       return;
