@@ -1,9 +1,11 @@
 // The process: the only file of this package that knows `process`. It makes the Host, turns signals
 // into AbortSignals, and ends with the exit code that the command gave.
 
+import { on } from "node:events";
 import { mkdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { systemClock } from "@openclaw-worker/base";
 import type { Host, Output } from "./host.ts";
 import { runCli } from "./program.ts";
@@ -47,7 +49,8 @@ function hostOf(): Host {
   return {
     args: process.argv.slice(2),
     env: process.env,
-    stdin: { isTerminal: process.stdin.isTTY, readAll },
+    stdin: { isTerminal: process.stdin.isTTY, readAll, chunks, keys, readLine },
+    pipes: () => ({ input: process.stdin, output: process.stdout }),
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     uid: process.geteuid?.() ?? -1,
@@ -75,18 +78,51 @@ function hostOf(): Host {
 }
 
 async function readAll(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return Buffer.concat(await Array.fromAsync(chunks()));
+}
+
+async function* chunks(): AsyncIterable<Buffer> {
+  for await (const chunk of process.stdin) yield Buffer.from(chunk);
+}
+
+async function* keys(signal: AbortSignal): AsyncIterable<string> {
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  stdin.setEncoding("utf8");
+  try {
+    for await (const [text] of on(stdin, "data", { signal }))
+      if (typeof text === "string") yield text;
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+  } finally {
+    stdin.setRawMode(false);
+    stdin.pause();
+  }
+}
+
+async function readLine(signal: AbortSignal): Promise<string | null> {
+  const lines = createInterface({ input: process.stdin, signal });
+  try {
+    for await (const line of lines) return line;
+    return null;
+  } finally {
+    lines.close();
+  }
 }
 
 function output(stream: NodeJS.WriteStream): Output {
   return {
     isTerminal: stream.isTTY,
-    columns: stream.columns ?? 80,
+    get columns() {
+      return stream.columns ?? 80;
+    },
+    get rows() {
+      return stream.rows ?? 24;
+    },
     write: (data) => {
       stream.write(data);
     },
+    drained: () => (stream.writableNeedDrain ? flushed(stream) : Promise.resolve()),
   };
 }
 

@@ -18,6 +18,7 @@ export interface TaskFlags extends AskFlags {
   readonly ttl?: number;
   readonly key?: string;
   readonly detach?: boolean;
+  readonly reason?: string;
 }
 
 export interface ProcessFlags extends TaskFlags {
@@ -48,6 +49,7 @@ export function withTaskFlags(command: Command): Command {
     )
     .option("--priority <n>", "-100 to 100; higher goes first", whole)
     .option("--ttl <time>", "give up when nobody took the task by then: 10m, 24h", duration)
+    .option("--reason <text>", "why, for a person who must say yes")
     .option("--key <key>", "idempotency key: the same key and request is the same task");
 }
 
@@ -68,6 +70,7 @@ export function queueOptions(flags: TaskFlags): QueueOptions {
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.ttl === undefined ? {} : { ttlMs: flags.ttl }),
     ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
   };
 }
 

@@ -7,6 +7,8 @@
 //
 // `begin` and `finish` are on the disk when they return (WAL, synchronous=FULL): a task that may
 // have begun is never begun again. `delivered` may come late; at worst a result is sent twice.
+// `spend` goes into the same write as the `begin` that follows it, so that it costs no write of its
+// own, and is lost only together with the beginning that it counts.
 
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -21,6 +23,13 @@ export type Memory =
   /** `text` is the report's JSON, or null when it is no longer kept. */
   | { readonly kind: "finished"; readonly text: string | null }
   | { readonly kind: "unreadable"; readonly why: string };
+
+/** What began in one minute of the budget's time (budget.ts). */
+export interface Spent {
+  readonly minute: number;
+  readonly tasks: number;
+  readonly deletes: number;
+}
 
 /** Writers return null, or say in a sentence why the disk did not take it. */
 export interface Journal extends Disposable {
@@ -38,6 +47,10 @@ export interface Journal extends Disposable {
   prune(): void;
   /** Tries a durable write. */
   probe(): string | null;
+  /** What was spent, by the minute, and the budget's time of the last of it; null: nothing yet. */
+  spending(): { readonly atMs: number; readonly spent: readonly Spent[] } | null;
+  /** Adds to what was spent at `atMs`, and forgets minutes before `keepFrom`. Written with the next entry. */
+  spend(spent: Spent, atMs: number, keepFrom: number): void;
 }
 
 const migrations = [
@@ -54,6 +67,12 @@ const migrations = [
    CREATE INDEX entries_undelivered ON entries (seq) WHERE state = 'finished' AND delivered_at IS NULL;
    CREATE INDEX entries_delivered ON entries (delivered_at) WHERE delivered_at IS NOT NULL;
    CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;`,
+  `CREATE TABLE budget_time (
+     id INTEGER PRIMARY KEY CHECK (id = 1), at_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE budget_spent (
+     minute INTEGER PRIMARY KEY, tasks INTEGER NOT NULL, deletes INTEGER NOT NULL
+   ) STRICT;`,
 ] as const;
 
 /** Texts of delivered results answer duplicates; only so many and so long ones are kept. */
@@ -67,6 +86,8 @@ const rowSchema = z.object({
   state: z.enum(["begun", "not-run", "finished"]),
   report: z.string().nullable(),
 });
+const spentRowSchema = z.object({ minute: z.int(), tasks: z.int(), deletes: z.int() });
+const timeRowSchema = z.object({ at_ms: z.int() });
 const heldRowSchema = z.object({ task_id: taskIdSchema, fence: z.int().positive() });
 
 /**
@@ -80,15 +101,18 @@ export function openJournal(options: { readonly file: string; readonly clock: Cl
   migrate(database);
   const sql = prepare(database);
   const unwritten = new Set<TaskId>();
+  const unspent: (() => void)[] = [];
 
   let closed = false;
 
   const transaction = (work: () => void): string | null => {
     if (closed) return "the journal is closed";
     const noted = [...unwritten];
+    const spendings = unspent.length;
     try {
       database.exec("BEGIN IMMEDIATE");
       for (const taskId of noted) sql.delivered.run(clock.now(), deliveredTextMax, taskId);
+      for (const write of unspent) write();
       work();
       database.exec("COMMIT");
     } catch (thrown) {
@@ -96,10 +120,11 @@ export function openJournal(options: { readonly file: string; readonly clock: Cl
       return messageOf(thrown);
     }
     for (const taskId of noted) unwritten.delete(taskId);
+    unspent.splice(0, spendings);
     return null;
   };
   const flush = (): void => {
-    if (unwritten.size > 0) transaction(() => {});
+    if (unwritten.size + unspent.length > 0) transaction(() => {});
   };
   const flushing = clock.every(deliveredDelayMs, flush);
 
@@ -129,6 +154,19 @@ export function openJournal(options: { readonly file: string; readonly clock: Cl
       });
     },
     probe: () => transaction(() => sql.probe.run(clock.now())),
+    spending() {
+      const time = sql.budgetTime.get();
+      if (time === undefined) return null;
+      const spent = sql.spentMinutes.all().map((row) => spentRowSchema.parse(row));
+      return { atMs: timeRowSchema.parse(time).at_ms, spent };
+    },
+    spend({ minute, tasks, deletes }, atMs, keepFrom) {
+      unspent.push(() => {
+        sql.spend.run(minute, tasks, deletes);
+        sql.forgetSpent.run(keepFrom);
+        sql.keepTime.run(atMs);
+      });
+    },
     [Symbol.dispose]() {
       flushing.cancel();
       flush();
@@ -184,6 +222,20 @@ function prepare(database: DatabaseSync) {
     shorten: database.prepare(
       `UPDATE entries SET report = NULL WHERE delivered_at IS NOT NULL AND report IS NOT NULL AND seq <=
          (SELECT seq FROM entries WHERE delivered_at IS NOT NULL ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+    ),
+    budgetTime: database.prepare("SELECT at_ms FROM budget_time"),
+    spentMinutes: database.prepare(
+      "SELECT minute, tasks, deletes FROM budget_spent ORDER BY minute",
+    ),
+    spend: database.prepare(
+      `INSERT INTO budget_spent (minute, tasks, deletes) VALUES (?, ?, ?)
+       ON CONFLICT (minute) DO UPDATE SET
+         tasks = tasks + excluded.tasks, deletes = deletes + excluded.deletes`,
+    ),
+    forgetSpent: database.prepare("DELETE FROM budget_spent WHERE minute < ?"),
+    keepTime: database.prepare(
+      `INSERT INTO budget_time (id, at_ms) VALUES (1, ?)
+       ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms`,
     ),
     probe: database.prepare(
       "INSERT INTO probe (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at",

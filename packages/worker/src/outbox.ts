@@ -1,5 +1,6 @@
 // Results on their way to the server. A result stays here, and in the journal, until the server has
-// confirmed that it is kept, or has said that a newer attempt took its place.
+// confirmed that it is kept, or has said that a newer attempt took its place. Every report leaves
+// through here, and none before secrets were taken out of it: the journal holds none either.
 
 import {
   abortable,
@@ -19,11 +20,14 @@ import {
 import type { Journal } from "./journal.ts";
 import type { Answer } from "./answer.ts";
 import type { Link } from "./link.ts";
+import { createRedactor, type Redactor } from "./output/redact.ts";
+import { redactKept, redactReport, type Stdout } from "./output/report.ts";
 import type { Slots } from "./slots.ts";
 
 export interface Outbox {
   /** Puts a result on the wire and into the journal at the same time, and sends it until it is confirmed. */
-  post(task: Held, report: Report): void;
+  /** `stdout` says what the report's stdout is: a file's content is not altered. */
+  post(task: Held, report: Report, stdout?: Stdout): void;
   /** Sends a finished result again, from the journal: the server has asked for the task anew. */
   repeat(task: Held, text: string): void;
   /** Takes up what an earlier process could not deliver. */
@@ -41,6 +45,8 @@ export interface OutboxParts {
   readonly journal: Journal;
   readonly slots: Slots;
   readonly instance: string;
+  /** Knows the worker's secrets. Absent: only what looks like one is taken out. */
+  readonly redactor?: Redactor;
   /** Aborted when the worker ends: what is left then waits in the journal. */
   readonly signal: AbortSignal;
   /** Told when the journal did not take a result. */
@@ -63,7 +69,7 @@ const firstPauseMs = 100;
 const longestPauseMs = 1_500;
 
 export function createOutbox(parts: OutboxParts): Outbox {
-  const { clock, link, journal, log, signal } = parts;
+  const { clock, link, journal, log, signal, redactor = createRedactor([]) } = parts;
   const letters = new Map<TaskId, Letter>();
   const waiting: Letter[] = [];
   const idle = new Set<() => void>();
@@ -80,7 +86,7 @@ export function createOutbox(parts: OutboxParts): Outbox {
   };
 
   const send = (letter: Letter) => {
-    const text = letter.text ?? textFromJournal(journal, letter.taskId);
+    const text = letter.text ?? redactKept(textFromJournal(journal, letter.taskId), redactor);
     letter.sent = letter.fence;
     return link.result(bodyOf(letter, text, parts), signal);
   };
@@ -88,7 +94,8 @@ export function createOutbox(parts: OutboxParts): Outbox {
   /** Tries once more without the output; true when even that was refused and only the journal keeps it. */
   const rejected = (letter: Letter, status: number): boolean => {
     if (!letter.shortened) {
-      letter.text = shortened(letter.text ?? textFromJournal(journal, letter.taskId));
+      const text = letter.text ?? textFromJournal(journal, letter.taskId);
+      letter.text = shortened(redactKept(text, redactor));
       letter.shortened = true;
       return false;
     }
@@ -177,11 +184,11 @@ export function createOutbox(parts: OutboxParts): Outbox {
   };
 
   return {
-    post(task, report) {
-      const text = JSON.stringify(report);
+    post(task, report, stdout = "output") {
+      const text = JSON.stringify(redactReport(report, redactor, stdout));
       accept(task, text, () => journal.finish(task, text));
     },
-    repeat: (task, text) => accept(task, text, () => null),
+    repeat: (task, text) => accept(task, redactKept(text, redactor), () => null),
     resume() {
       for (const { taskId, fence } of journal.undelivered()) {
         const letter: Letter = {

@@ -2,11 +2,11 @@
 // leases of what is held, and notices when the computer has slept. What a task is, it does not know.
 
 import { createBackoff, type Backoff, type Clock, type Log } from "@openclaw-worker/base";
-import { limits, type Introduction } from "@openclaw-worker/protocol";
+import { limits, type Introduction, type Stopped } from "@openclaw-worker/protocol";
 import type { Answer } from "./answer.ts";
 import type { Heard, Link } from "./link.ts";
 import type { Slots } from "./slots.ts";
-import { verifyHeld } from "./verify.ts";
+import { labelOf, verifyHeld } from "./verify.ts";
 import { watchWake } from "./wake.ts";
 
 export interface PresenceParts {
@@ -20,6 +20,17 @@ export interface PresenceParts {
   readonly pollMs: number;
   /** Called once, when the server has accepted the first poll. */
   readonly onReady: () => void;
+  /** What else the server may bring, unparsed. */
+  readonly orders: Orders;
+}
+
+/** Stops, and decisions of people on their way through the server. */
+export interface Orders {
+  /** The stop in force, for the server to show; undefined: this worker cannot be stopped. */
+  readonly stopped: () => Stopped | null | undefined;
+  /** Both say whether it changed anything. */
+  hearStop(value: unknown): boolean;
+  hearDecisions(values: readonly unknown[]): boolean;
 }
 
 export interface Presence {
@@ -27,14 +38,19 @@ export interface Presence {
   keep(onTask: (value: unknown) => void, signal: AbortSignal): Promise<void>;
   /** Polls anew at once: the free slots changed without a message that says so. */
   readonly refresh: () => void;
+  /** Tells the server anew what this worker is, until it knows: whether it is stopped has changed. */
+  readonly announce: () => void;
 }
 
 const firstPauseMs = 100;
 const longestPauseMs = 1_500;
 // More entries than any honest server sends: the rest goes back when its leases are over.
 const tasksPerAnswerMax = 128;
-// Empty answers that come at once are a fault of the server; they must not keep a core busy.
+const decisionsMax = 1_000;
+// Answers that come at once and bring nothing new are a fault of the server; they must not keep a
+// core busy, nor fill a log.
 const hastyAnswersMax = 3;
+const rememberedIdsMax = 1_024;
 const hastyMs = 50;
 
 export function createPresence(parts: PresenceParts): Presence {
@@ -48,6 +64,8 @@ export function createPresence(parts: PresenceParts): Presence {
     });
   let nudge = new AbortController();
   let beating = false;
+  let announcing = false;
+  let life: AbortSignal | null = null;
 
   const refresh = (): void => {
     nudge.abort();
@@ -56,8 +74,13 @@ export function createPresence(parts: PresenceParts): Presence {
 
   const beat = async (signal: AbortSignal): Promise<Answer<unknown>> => {
     beating = true;
-    const answer = await link.beat({ worker: introduction, held: [...slots.held()] }, signal)
-      .answer;
+    const message = {
+      worker: introduction,
+      held: [...slots.held()],
+      asking: [...slots.asking()],
+      stopped: parts.orders.stopped(),
+    };
+    const answer = await link.beat(message, signal).answer;
     beating = false;
     if (answer.kind === "ok") {
       cancelAll(slots, answer.value.cancel);
@@ -77,6 +100,18 @@ export function createPresence(parts: PresenceParts): Presence {
       if (answer.kind === "ok") return;
       await pause(answer, backoff, signal);
     }
+  };
+
+  const announce = async (): Promise<void> => {
+    if (announcing || life === null) return;
+    announcing = true;
+    // What changes while a beat is on its way is told by another.
+    for (let told: Stopped | null | undefined; !life.aborted && told !== parts.orders.stopped();) {
+      const now = parts.orders.stopped();
+      await introduce(life);
+      told = now;
+    }
+    announcing = false;
   };
 
   const pause = async (
@@ -106,6 +141,7 @@ export function createPresence(parts: PresenceParts): Presence {
   ): Promise<void> => {
     const backoff = pauses();
     let [ready, away, hasty] = [false, false, 0];
+    const isNew = createMemory(rememberedIdsMax);
     while (!signal.aborted) {
       const askedAt = clock.monotonic();
       // The first poll is not held: its answer says that the server accepts this worker.
@@ -115,12 +151,11 @@ export function createPresence(parts: PresenceParts): Presence {
         await pause(answer, backoff, signal);
         continue;
       }
-      hear(parts, answer.value, onTask);
+      const brought = hear(parts, answer.value, { onTask, isNew });
       if (!ready) parts.onReady();
       if (answer.value.unknown === true) await introduce(signal);
       else if (away) beatIfHolding(signal);
-      const idle =
-        ready && answer.value.tasks.length === 0 && clock.monotonic() - askedAt < hastyMs;
+      const idle = ready && !brought && clock.monotonic() - askedAt < hastyMs;
       hasty = idle ? hasty + 1 : 0;
       [ready, away] = [true, false];
       if (hasty > hastyAnswersMax)
@@ -131,7 +166,9 @@ export function createPresence(parts: PresenceParts): Presence {
 
   return {
     refresh,
+    announce: () => void announce(),
     async keep(onTask, signal) {
+      life = signal;
       using _wake = watchWake(clock, (goneMs) => {
         log.info(`awake after ${Math.round(goneMs / 1000)} s: connecting anew`);
         link.reset();
@@ -145,18 +182,61 @@ export function createPresence(parts: PresenceParts): Presence {
   };
 }
 
-function hear({ log, slots }: PresenceParts, heard: Heard, onTask: (value: unknown) => void): void {
-  for (const value of heard.tasks.slice(0, tasksPerAnswerMax)) onTask(value);
+interface Ear {
+  readonly onTask: (value: unknown) => void;
+  readonly isNew: (taskId: string) => boolean;
+}
+
+/** True when the answer changed something: a task that was not heard of just now, an end, a yes. */
+function hear(parts: PresenceParts, heard: Heard, { onTask, isNew }: Ear): boolean {
+  const { log, slots, orders } = parts;
+  let brought = false;
+  let strange = 0;
+  // A stop comes before the tasks beside it: they are given back.
+  if (heard.stop !== undefined && heard.stop !== null) brought = orders.hearStop(heard.stop);
+  for (const value of heard.tasks.slice(0, tasksPerAnswerMax)) {
+    const label = labelOf(value);
+    if (label === null) {
+      strange += 1;
+      continue;
+    }
+    if (isNew(label.taskId)) brought = true;
+    onTask(value);
+  }
+  if (strange > 0) log.warn(`the server sent ${strange} things that are no tasks`);
   if (heard.tasks.length > tasksPerAnswerMax) {
     log.warn(
       `the server sent ${heard.tasks.length} tasks at once; ${tasksPerAnswerMax} were looked at`,
     );
   }
-  cancelAll(slots, heard.cancel);
+  // What was cancelled is not begun by a yes that came with it.
+  if (cancelAll(slots, heard.cancel)) brought = true;
+  if (heard.decisions.length === 0) return brought;
+  return orders.hearDecisions(heard.decisions.slice(0, decisionsMax)) || brought;
 }
 
-function cancelAll(slots: Slots, entries: readonly unknown[]): void {
-  for (const { taskId } of verifyHeld(entries)) slots.find(taskId)?.cancel("Cancelled");
+/** Says of each word whether it was not among the latest `max`. */
+function createMemory(max: number): (word: string) => boolean {
+  const words = new Set<string>();
+  return (word) => {
+    if (words.has(word)) return false;
+    words.add(word);
+    const [oldest] = words;
+    if (words.size > max && oldest !== undefined) words.delete(oldest);
+    return true;
+  };
+}
+
+/** Says whether there was one that was not cancelled before. */
+function cancelAll(slots: Slots, entries: readonly unknown[]): boolean {
+  let any = false;
+  for (const { taskId } of verifyHeld(entries)) {
+    const slot = slots.find(taskId);
+    if (slot === undefined || slot.signal.aborted) continue;
+    slot.cancel("Cancelled");
+    any = true;
+  }
+  return any;
 }
 
 // A stale attempt may be running elsewhere by now. Its result is still offered; the server judges it.

@@ -12,9 +12,10 @@ export interface CheckFlags extends FileFlag {
 export function checkPolicy(host: Host, flags: CheckFlags): number {
   const file = policyFile(host, flags);
   const roots = flags.policy === undefined ? (host.env["OPENCLAW_WORKER_ROOTS"] ?? null) : null;
-  const load = loadPolicy({ path: file.path, roots, uid: file.uid, around: file.around });
+  const { path, uid, around } = file;
+  const load = loadPolicy({ path, roots, uid, around, look: true });
   const errors = errorsOf(load, file.path);
-  const notes = load.kind === "policy" ? [...load.notes, ...policyNotes(load.policy)] : [];
+  const notes = load.kind === "policy" ? [...load.notes, ...policyNotes(load.policy, around)] : [];
   const code = errors.length === 0 ? exitCodes.ok : exitCodes.failed;
   if (flags.json === true) {
     const found = load.kind === "policy" ? load.policy : null;

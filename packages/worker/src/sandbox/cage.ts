@@ -130,11 +130,14 @@ export function discard(cage: Pick<LiveCage, "kill" | "stdout" | "stderr">): voi
   cage.stderr.destroy();
 }
 
-async function textOf(stream: Readable): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) {
-    text += String(chunk);
-    if (text.length > 4_096) break;
-  }
-  return text;
+/** The first of what a cage that has ended said. */
+function textOf(stream: Readable): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      if (text.length > 4_096) stream.destroy();
+    });
+    stream.once("close", () => resolve(text));
+  });
 }

@@ -147,6 +147,12 @@ export function nameExists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
+/** Whether there is a socket that belongs to this user. */
+export function isOwnSocket(path: string, userId: number): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && stat.isSocket() && stat.uid === userId;
+}
+
 /** The path without symbolic links, or null when there is nothing. */
 export function realPathOf(path: string): string | null {
   try {

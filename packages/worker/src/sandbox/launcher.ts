@@ -34,9 +34,6 @@ export const systemPath = [
   "/bin",
 ] as const;
 
-/** Processes and threads that one cage may hold: a fork bomb ends in its cage. */
-export const processesMax = 1_024;
-
 /** How long a cage may take to be built. */
 export const buildMs = 10_000;
 

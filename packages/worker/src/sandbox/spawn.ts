@@ -134,11 +134,35 @@ function exitOf(child: ChildProcess): Promise<number> {
   });
 }
 
-function openReader(fd: number): Readable {
-  const reader = new Socket({ fd, readable: true, writable: false });
+/**
+ * Reads a pipe into one block of memory that is used again and again: a task that prints a gigabyte
+ * would else leave as much behind for the collector. So what a listener of `data` is given is its own
+ * only until it returns. Reading begins with the first listener.
+ */
+export function openReader(fd: number): Readable {
+  const buffer = Buffer.allocUnsafeSlow(readBytes);
+  const reader: Socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    onread: {
+      buffer,
+      callback: (count) => {
+        reader.emit("data", buffer.subarray(0, count));
+        return true;
+      },
+    },
+  });
+  reader.pause();
+  reader.on("newListener", (event) => {
+    if (event === "data") reader.resume();
+  });
   reader.on("error", ignore);
   return reader;
 }
+
+/** What a pipe holds (pipe(7)). */
+const readBytes = 65_536;
 
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
