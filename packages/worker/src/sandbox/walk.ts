@@ -60,7 +60,7 @@ export interface Walk {
  * Folders named node_modules are entered only by rules that spell this name out, so the sources of
  * one person stay far below it.
  */
-const foldersMax = 8_192;
+const foldersMax = 32_768;
 /** A root with more folders than this is guarded only as far as was looked. */
 const guardFoldersMax = 512;
 /** More paths than this would not fit on bubblewrap's command line. */
