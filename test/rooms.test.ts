@@ -50,6 +50,8 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     main: ["app", "config", "guard", "listen", "queue", "state", "store"],
   },
   worker: {
+    // An agent's driver is handed its process and its gate: it knows neither cage nor loop.
+    agent: ["policy"],
     policy: ["job", "errno", "trust", "glob"],
     glob: [],
     output: [],
@@ -75,6 +77,10 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     "key-watch": ["keys", "note"],
     identity: ["durable", "errno"],
     stop: ["durable", "keys", "note"],
+    judged: ["approval", "budget", "job", "note", "place", "policy", "refusal"],
+    consented: ["judged", "refusal", "slots"],
+    overreach: ["approval", "note"],
+    notify: ["sandbox"],
     begin: ["journal", "journal-watch", "link", "note", "slots"],
     ending: ["slots"],
     refusal: ["policy"],
@@ -130,6 +136,8 @@ const capabilities: readonly Capability[] = [
     only: /^(?:worker|server|protocol|base|client)\//,
     files: [
       "worker/src/journal.ts",
+      // Lists the sessions that the user's Claude Code has, by the ends of their files.
+      "worker/src/agent/claude/sessions.ts",
       "worker/src/state.ts",
       // The audit log's three files, which only grow.
       "worker/src/audit/strip.ts",
