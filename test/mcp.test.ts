@@ -5,10 +5,10 @@ import type { Client } from "@modelcontextprotocol/client";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import "./foreign.ts";
 import { startProgram } from "./program.ts";
 import { openStage, type Stage } from "./stage.ts";
 
+await import("./foreign.ts");
 const mcp = await import("@modelcontextprotocol/client");
 const { StdioClientTransport } = await import("@modelcontextprotocol/client/stdio");
 

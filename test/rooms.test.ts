@@ -58,7 +58,8 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     sandbox: ["job", "glob"],
     run: ["job", "sandbox", "output", "environment", "glob"],
     environment: ["sandbox"],
-    journal: [],
+    journal: ["backlog"],
+    backlog: [],
     link: ["answer", "weather"],
     answer: [],
     weather: ["answer"],
@@ -81,7 +82,7 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     consented: ["judged", "refusal", "slots"],
     overreach: ["approval", "note"],
     notify: ["sandbox"],
-    begin: ["journal", "journal-watch", "link", "note", "slots"],
+    begin: ["journal", "journal-watch", "link", "note", "presence", "slots"],
     ending: ["slots"],
     refusal: ["policy"],
     // `link` carries what it tells the server; nothing of the network decides here.

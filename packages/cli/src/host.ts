@@ -5,6 +5,7 @@ import type { Clock } from "@openclaw-worker/base";
 
 export interface Host {
   readonly args: readonly string[];
+  /** The variables that the process was started with. They stay what they were. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: Input;
   /** Standard input and output as streams: for a protocol that is spoken over them. */
@@ -32,10 +33,13 @@ export interface Host {
   /** Aborted by the second; the process ends right after its listeners ran. */
   readonly hurry: AbortSignal;
   /**
-   * Makes this folder (0700) and works in it. It stays empty: the sandbox library searches the
-   * folder it works in, to its last file, and leaves marks there.
+   * For what builds cages, before it opens a runner. From then on the process itself owes nothing to
+   * where it was started: it works in this folder (made, 0700), and its own environment is a constant
+   * PATH of the system's folders and what names the home, language, time zone and certificates. The
+   * sandbox library starts programs by that PATH, with that environment, and searches the folder it
+   * works in, to its last file, and leaves marks there: it must be empty, and no task's.
    */
-  workIn(folder: string): void;
+  settleIn(folder: string): void;
   /** Replaces this process by another program, under the same pid; does not come back. */
   become(program: Program): never;
 }

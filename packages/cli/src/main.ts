@@ -13,6 +13,9 @@ import { runCli } from "./program.ts";
 // One Ctrl-C often arrives twice: from the terminal, and again from npm, which passes it on.
 const sameInterruptMs = 500;
 const interruptedExit = 130;
+// Say who and how, and cannot make a program run another. OpenSSL reads its two when the first
+// connection is opened; all else that Node obeys it has read at its start.
+const lastingNames = /^(HOME|LANG|LC_[A-Z]+|TZ|SSL_CERT_(FILE|DIR))$/;
 
 const clock = systemClock();
 const first = new AbortController();
@@ -48,7 +51,7 @@ function hostOf(): Host {
   const installDir = path.resolve(import.meta.dirname, "../../..");
   return {
     args: process.argv.slice(2),
-    env: process.env,
+    env: Object.freeze({ ...process.env }),
     stdin: { isTerminal: process.stdin.isTTY, readAll, chunks, keys, readLine },
     pipes: () => ({ input: process.stdin, output: process.stdout }),
     stdout: output(process.stdout),
@@ -66,9 +69,13 @@ function hostOf(): Host {
     clock,
     signal: first.signal,
     hurry: second.signal,
-    workIn(folder) {
+    settleIn(folder) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       process.chdir(folder);
+      for (const name of Object.keys(process.env)) {
+        if (!lastingNames.test(name)) delete process.env[name];
+      }
+      process.env["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin";
     },
     become({ file, args, env }) {
       if (process.execve === undefined) throw new Error("this system cannot replace a process");

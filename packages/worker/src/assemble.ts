@@ -5,15 +5,17 @@ import { openWarrant, type Warrant } from "./approval/warrant.ts";
 import { copyAudit } from "./audit/copy.ts";
 import type { Audit } from "./audit/log.ts";
 import type { Authority } from "./authority.ts";
-import { openBudget } from "./budget.ts";
+import { openBudget, type Budget } from "./budget.ts";
 import type { Journal } from "./journal.ts";
 import { watchJournal } from "./journal-watch.ts";
 import type { Link } from "./link.ts";
 import { endAll } from "./ending.ts";
-import { runLoop, type TaskRunner } from "./loop.ts";
+import { runLoop, type LoopParts, type TaskRunner } from "./loop.ts";
 import { noNotes } from "./note.ts";
+import type { Notify } from "./notify.ts";
 import { createOutbox } from "./outbox.ts";
 import type { Redactor } from "./output/redact.ts";
+import { createOverreach } from "./overreach.ts";
 import type { Policy } from "./policy/load.ts";
 import type { Surroundings } from "./policy/roots.ts";
 import { createPresence, type Orders } from "./presence.ts";
@@ -48,6 +50,8 @@ export interface WorkerParts {
   readonly onReady: () => void;
   /** Who may say yes, and who stops it. Absent: nobody, so what must be asked about is refused. */
   readonly authority?: Authority;
+  /** Told how many approvals wait, whenever that has changed. */
+  readonly notify?: Notify;
 }
 
 const pruneMs = 3_600_000;
@@ -80,7 +84,10 @@ export async function runParts(parts: WorkerParts, signal: AbortSignal): Promise
           labels: introduction.labels,
           signal: ended.signal,
         });
-  const presence = createPresence({ ...parts, slots, orders: ordersOf(authority, warrant) });
+  const notes = authority?.notes ?? noNotes;
+  const overreach = createOverreach(log, notes);
+  const orders = ordersOf(authority, warrant);
+  const presence = createPresence({ ...parts, slots, orders, overreach });
   using watch = watchJournal({ clock, log, journal, slots, onChange: presence.refresh });
   const onBroken = watch.broken;
   const outbox = createOutbox({
@@ -104,7 +111,10 @@ export async function runParts(parts: WorkerParts, signal: AbortSignal): Promise
     open.use(keepCopying(parts, parts.audit));
   }
   if (authority !== undefined && warrant !== null) {
+    const { desk } = warrant;
+    open.use(desk.watch(() => parts.notify?.(desk.waiting().length)));
     open.use(await openLocalDoor(parts, { authority, warrant, slots }));
+    open.use(forgiveResumed(authority.stops, budget));
     open.use(
       obeyStops(authority.stops, {
         clock,
@@ -115,12 +125,10 @@ export async function runParts(parts: WorkerParts, signal: AbortSignal): Promise
     );
   }
   const stopped = (): string | null => sentenceOf(authority?.stops.current() ?? null);
-  const notes = authority?.notes ?? noNotes;
+  const trip = tripOf(authority);
+  const own = { name, instance, notes, watch, outbox, slots, presence, warrant, budget, overreach };
   try {
-    await runLoop(
-      { ...parts, name, instance, notes, watch, outbox, slots, presence, warrant, stopped, budget },
-      signal,
-    );
+    await runLoop({ ...parts, ...own, stopped, trip }, signal);
   } finally {
     ended.abort();
   }
@@ -155,9 +163,29 @@ function keepCopying({ clock, link, log, random }: WorkerParts, audit: Audit): A
 function ordersOf(authority: Authority | undefined, warrant: Warrant | null): Orders {
   return {
     stopped: () => authority?.stops.current(),
-    hearStop: (value) => warrant?.hearStop(value) ?? false,
+    stopSeen: () => authority?.stops.seen(),
+    hearStop: (value) => warrant?.hearStop(value) ?? "nothing",
     hearDecisions: (values) => warrant?.hearDecisions(values) ?? false,
   };
+}
+
+// What asks for more than the policy foresaw is looked at by a person before it goes on. Where there
+// is nothing to use up, a refusal says all: it would stop the worker each time.
+function tripOf(authority: Authority | undefined): LoopParts["trip"] {
+  return (full) => {
+    const { because, isUsedUp, raise } = full;
+    if (authority === undefined || !isUsedUp) return full;
+    if (authority.stops.current() === null) authority.stops.stop("budget", because);
+    const remedy = `look what used it up, then resume the worker (openclaw-worker resume), which counts anew; or ${raise}`;
+    return { because: `${because}: the worker is stopped`, remedy };
+  };
+}
+
+/** The count begins anew when a person ends the stop that it made. */
+function forgiveResumed(stops: Authority["stops"], budget: Budget): Disposable {
+  return stops.watch((_now, lifted) => {
+    if (lifted.some(({ by }) => by === "budget")) budget.forgive();
+  });
 }
 
 function sentenceOf(stopped: Stopped | null): string | null {

@@ -6,7 +6,8 @@ import type { Journal } from "./journal.ts";
 import type { JournalWatch } from "./journal-watch.ts";
 import type { Link } from "./link.ts";
 import type { Notes } from "./note.ts";
-import type { Slot } from "./slots.ts";
+import type { Presence } from "./presence.ts";
+import type { Slot, Slots } from "./slots.ts";
 
 export interface BeginParts {
   readonly clock: Clock;
@@ -16,6 +17,8 @@ export interface BeginParts {
   readonly journal: Journal;
   readonly watch: JournalWatch;
   readonly notes: Notes;
+  readonly slots: Pick<Slots, "free">;
+  readonly presence: Pick<Presence, "refresh">;
   readonly name: string;
   readonly instance: string;
   /** Why nothing begins any more, in a sentence: the worker ends, or was stopped. Null: it works. */
@@ -92,8 +95,14 @@ export async function begin(slot: Slot, parts: BeginParts): Promise<Begun> {
   }
 }
 
-function notBegun(slot: Slot, { journal, watch }: BeginParts, back: boolean): Begun {
+function notBegun(slot: Slot, parts: BeginParts, back: boolean): Begun {
+  const { journal, presence, slots, watch } = parts;
   const broken = journal.notRun(slot.taskId);
   if (broken !== null) watch.broken(broken);
+  const wasFull = slots.free() === 0;
+  slot[Symbol.dispose]();
+  // No result goes out that would tell of the free slot, and the poll that waits has said that there
+  // is none. A poll that has said otherwise is left alone: a task may be on its way to it.
+  if (wasFull && !back) presence.refresh();
   return { kind: back ? "back" : "nothing" };
 }

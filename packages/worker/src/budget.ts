@@ -13,6 +13,9 @@
 // sleep of that length would, and cannot be told from one; until the wall clock has come to that
 // time again, only seconds in which the worker runs count.
 //
+// What is used up stops the worker (assemble.ts). A person who resumes it begins the count anew: else
+// the very next task would stop it again.
+//
 // Deletes are counted by what a command says: one that names a program of the table below, at any
 // depth, counts one, however much it deletes; so does one that cannot be read. What a script or a
 // program deletes by itself is not counted, nor is a file that is overwritten. It is the cage that
@@ -34,6 +37,10 @@ export interface BudgetLimits {
 export interface Exhausted {
   readonly because: string;
   readonly remedy: string;
+  /** What to change in the policy. */
+  readonly raise: string;
+  /** It was used up. False: the policy leaves nothing to use. */
+  readonly isUsedUp: boolean;
 }
 
 export interface Budget {
@@ -43,6 +50,11 @@ export interface Budget {
    * @param source the policy's name for people, for the remedy
    */
   admit(placed: Placed, limits: BudgetLimits, source: string): Exhausted | null;
+  /**
+   * Forgets what was counted, as a person wishes it who lets the worker go on. Written with the
+   * journal's next entry.
+   */
+  forgive(): void;
 }
 
 const minuteMs = 60_000;
@@ -71,9 +83,11 @@ export function openBudget({ clock, journal }: BudgetParts): Budget {
     const because = `limits.${name}: ${most} ${what}`;
     const first = firstSince(now - span, kind);
     const raise = `raise limits.${name} in ${source}, on this computer`;
-    if (first === null) return { because, remedy: raise };
+    const isUsedUp = most > 0;
+    if (first === null) return { because, remedy: raise, raise, isUsedUp };
     const left = first + span + 1 - now;
-    return { because, remedy: `wait ${left} ${left === 1 ? "minute" : "minutes"}, or ${raise}` };
+    const remedy = `wait ${left} ${left === 1 ? "minute" : "minutes"}, or ${raise}`;
+    return { because, remedy, raise, isUsedUp };
   };
 
   return {
@@ -92,6 +106,12 @@ export function openBudget({ clock, journal }: BudgetParts): Budget {
       for (const minute of minutes.keys()) if (minute < keepFrom) minutes.delete(minute);
       journal.spend({ minute: now, tasks: 1, deletes }, atMs, keepFrom);
       return null;
+    },
+    forgive() {
+      const atMs = readTime();
+      const minute = Math.floor(atMs / minuteMs);
+      minutes.clear();
+      journal.spend({ minute, tasks: 0, deletes: 0 }, atMs, minute + 1);
     },
   };
 }

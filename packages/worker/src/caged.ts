@@ -2,6 +2,7 @@
 
 import type { Clock, Log } from "@openclaw-worker/base";
 import type { Cage } from "./job.ts";
+import { policyFor } from "./approval/submitter.ts";
 import type { WorkerConfig } from "./config.ts";
 import { resolveLoginEnvironment } from "./environment.ts";
 import type { TaskRunner } from "./loop.ts";
@@ -50,8 +51,11 @@ export async function openCagedRunner(needs: RunnerNeeds): Promise<OpenedRunner>
   const environment = await resolveLoginEnvironment({ clock, shell, home, base, signal });
   if (environment.warning !== null) log.warn(environment.warning);
   const { readable } = environment;
-  const cageUnder = (inForce: Policy): Cage =>
-    cageWith(inForce, readable, ownGrant({ policy: inForce, around }));
+  // Warm cages are for unsigned tasks; one that a rule gives more to, by its submitter, gets its own.
+  const cageUnder = (whole: Policy): Cage => {
+    const inForce = policyFor(whole, null);
+    return cageWith(inForce, readable, ownGrant({ policy: inForce, around }));
+  };
   const runner = await openRunner({
     clock,
     log,

@@ -55,3 +55,4 @@ export {
 export { openLocal, type Local } from "./approval/local-client.ts";
 export type { LocalApproval, LocalGrant, LocalStatus, LocalView } from "./approval/wire.ts";
 export { createRedactor } from "./output/redact.ts";
+export { policyFor } from "./approval/submitter.ts";

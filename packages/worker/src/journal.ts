@@ -15,6 +15,7 @@ import { DatabaseSync } from "node:sqlite";
 import { messageOf, type Clock } from "@openclaw-worker/base";
 import { limits, reportOf, taskIdSchema, type Held, type TaskId } from "@openclaw-worker/protocol";
 import { z } from "zod";
+import { openBacklog } from "./backlog.ts";
 
 /** What the journal knows of a task. */
 export type Memory =
@@ -36,11 +37,16 @@ export interface Journal extends Disposable {
   recall(taskId: TaskId): Memory;
   begin(task: Held): string | null;
   notRun(taskId: TaskId): string | null;
-  finish(task: Held, text: string): string | null;
+  /** `text` is the report's JSON, as a text or as its UTF-8. */
+  finish(task: Held, text: string | Uint8Array): string | null;
   /** The server has it, or does not want it any more. Written with the next entry. */
   delivered(taskId: TaskId): void;
   /** Results that nobody has confirmed, oldest first. */
   undelivered(): readonly Held[];
+  /** The UTF-8 of a finished task's report; null when it is no longer kept, or cannot be read. */
+  report(taskId: TaskId): Uint8Array | null;
+  /** Tells at once, and after every change, how many bytes the results are that nobody has confirmed. */
+  onUndelivered(tell: (bytes: number) => void): Disposable;
   /** Turns what an earlier process began and never finished into `lost` results; says how many. */
   loseBegun(): number;
   /** Forgets what was delivered longer ago than the retention time. */
@@ -88,6 +94,8 @@ const rowSchema = z.object({
 });
 const spentRowSchema = z.object({ minute: z.int(), tasks: z.int(), deletes: z.int() });
 const timeRowSchema = z.object({ at_ms: z.int() });
+const bytesRowSchema = z.object({ report: z.instanceof(Uint8Array) });
+const sizeRowSchema = z.object({ task_id: taskIdSchema, bytes: z.int().nonnegative() });
 const heldRowSchema = z.object({ task_id: taskIdSchema, fence: z.int().positive() });
 
 /**
@@ -102,6 +110,14 @@ export function openJournal(options: { readonly file: string; readonly clock: Cl
   const sql = prepare(database);
   const unwritten = new Set<TaskId>();
   const unspent: (() => void)[] = [];
+  const backlog = openBacklog();
+  const readBacklog = (): void => {
+    for (const row of sql.sizes.all()) {
+      const { task_id: taskId, bytes } = sizeRowSchema.parse(row);
+      backlog.set(taskId, bytes);
+    }
+  };
+  readBacklog();
 
   let closed = false;
 
@@ -132,20 +148,28 @@ export function openJournal(options: { readonly file: string; readonly clock: Cl
     recall: (taskId) => recall(() => sql.recall.get(taskId)),
     begin: ({ taskId, fence }) => transaction(() => sql.begin.run(taskId, fence, clock.now())),
     notRun: (taskId) => transaction(() => sql.notRun.run(taskId)),
-    finish: ({ taskId, fence }, text) =>
-      transaction(() => {
+    finish({ taskId, fence }, text) {
+      const broken = transaction(() => {
         unwritten.delete(taskId);
         sql.finish.run(taskId, fence, clock.now(), text);
-      }),
+      });
+      if (broken === null) backlog.set(taskId, Buffer.byteLength(text));
+      return broken;
+    },
     delivered(taskId) {
       unwritten.add(taskId);
+      backlog.set(taskId, 0);
       if (unwritten.size >= deliveredBatch) flush();
     },
     undelivered: () => sql.undelivered.all().map((row) => held(row)),
-    loseBegun: () =>
-      Number(
-        sql.loseBegun.run(clock.now(), JSON.stringify(reportOf("lost", lostSentence))).changes,
-      ),
+    report: (taskId) => reportBytes(() => sql.report.get(taskId)),
+    onUndelivered: backlog.watch,
+    loseBegun() {
+      const lost = JSON.stringify(reportOf("lost", lostSentence));
+      const { changes } = sql.loseBegun.run(clock.now(), lost);
+      readBacklog();
+      return Number(changes);
+    },
     prune() {
       const before = clock.now() - limits.retentionMs;
       transaction(() => {
@@ -202,7 +226,8 @@ function prepare(database: DatabaseSync) {
       "UPDATE entries SET state = 'not-run' WHERE task_id = ? AND state = 'begun'",
     ),
     finish: database.prepare(
-      `INSERT INTO entries (task_id, fence, state, finished_at, report) VALUES (?, ?, 'finished', ?, ?)
+      `INSERT INTO entries (task_id, fence, state, finished_at, report)
+       VALUES (?, ?, 'finished', ?, CAST(? AS TEXT))
        ON CONFLICT (task_id) DO UPDATE SET fence = excluded.fence, state = 'finished',
          finished_at = excluded.finished_at, delivered_at = NULL, report = excluded.report`,
     ),
@@ -212,6 +237,13 @@ function prepare(database: DatabaseSync) {
     ),
     undelivered: database.prepare(
       "SELECT task_id, fence FROM entries WHERE state = 'finished' AND delivered_at IS NULL ORDER BY seq",
+    ),
+    sizes: database.prepare(
+      `SELECT task_id, coalesce(octet_length(report), 0) AS bytes FROM entries
+       WHERE state = 'finished' AND delivered_at IS NULL`,
+    ),
+    report: database.prepare(
+      "SELECT CAST(report AS BLOB) AS report FROM entries WHERE task_id = ? AND state = 'finished'",
     ),
     loseBegun: database.prepare(
       "UPDATE entries SET state = 'finished', finished_at = ?, report = ? WHERE state = 'begun'",
@@ -241,6 +273,16 @@ function prepare(database: DatabaseSync) {
       "INSERT INTO probe (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
     ),
   };
+}
+
+function reportBytes(read: () => unknown): Uint8Array | null {
+  try {
+    const row = bytesRowSchema.safeParse(read());
+    return row.success ? row.data.report : null;
+  } catch {
+    // Whoever asks has a sentence for a result that cannot be read.
+    return null;
+  }
 }
 
 function recall(read: () => unknown): Memory {

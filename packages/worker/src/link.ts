@@ -28,8 +28,11 @@ export interface Exchange<T> {
   readonly answer: Promise<Answer<T>>;
 }
 
-/** Entries are not parsed here: one strange task must not spoil its neighbors. */
-const heardSchema = z.object({
+/**
+ * Entries are not parsed here: one strange task must not spoil its neighbors. Fields that nobody
+ * knows stay, for those who write down that they came.
+ */
+const heardSchema = z.looseObject({
   tasks: z.array(z.unknown()),
   cancel: z.array(z.unknown()).default([]),
   decisions: z.array(z.unknown()).default([]),

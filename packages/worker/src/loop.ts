@@ -6,28 +6,31 @@
 //                                                                 └─▶ refused              ▼
 //                                            begin (server, journal, audit) ─▶ run ─▶ post
 
-import { messageOf, type Clock, type Log } from "@openclaw-worker/base";
-import { limits, reportOf, type Held, type Report, type Task } from "@openclaw-worker/protocol";
-import type { Pending } from "./approval/consent.ts";
-import { policyFor, type Submitter } from "./approval/submitter.ts";
-import type { Warrant } from "./approval/warrant.ts";
+import { messageOf } from "@openclaw-worker/base";
+import { reportOf, type Held, type Report, type Task } from "@openclaw-worker/protocol";
+import type { Submitter } from "./approval/submitter.ts";
 import { begin } from "./begin.ts";
 import { beginningMs, endAll, within } from "./ending.ts";
-import type { Budget, Exhausted } from "./budget.ts";
+import type { Exhausted } from "./budget.ts";
+import { consented } from "./consented.ts";
 import type { Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import type { JournalWatch } from "./journal-watch.ts";
+import {
+  judgeTask,
+  type JudgedTask,
+  type JudgeParts,
+  type Known,
+  type Question,
+} from "./judged.ts";
 import type { Link } from "./link.ts";
-import { noteOutcome, noteRefusal, noteRequest, type Notes } from "./note.ts";
+import { noteOutcome, noteRefusal, noteRequest } from "./note.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Redactor } from "./output/redact.ts";
 import { redactReport, type Stdout } from "./output/report.ts";
-import { place } from "./place.ts";
-import { decide, type Decision } from "./policy/decide.ts";
-import type { Policy } from "./policy/load.ts";
-import type { Surroundings } from "./policy/roots.ts";
+import type { Overreach } from "./overreach.ts";
 import type { Presence } from "./presence.ts";
-import { refusal, refusalOf } from "./refusal.ts";
+import { refusal } from "./refusal.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { verify } from "./verify.ts";
 
@@ -36,10 +39,7 @@ export interface TaskRunner {
   run(job: Job): Promise<Report>;
 }
 
-export interface LoopParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly notes: Notes;
+export interface LoopParts extends JudgeParts {
   readonly random: () => number;
   readonly link: Link;
   readonly journal: Journal;
@@ -48,21 +48,14 @@ export interface LoopParts {
   readonly slots: Slots;
   readonly presence: Presence;
   readonly runner: TaskRunner;
-  /** The policy in force: it may change from one task to the next. */
-  readonly policy: () => Policy;
-  /** Who may say yes; null: nobody, and what must be asked about is refused. */
-  readonly warrant: Warrant | null;
   /** Why nothing may run now, in a sentence; null: nobody has stopped this worker. */
   readonly stopped: () => string | null;
-  /** Absolute real paths that caged tasks may read besides the roots. */
-  readonly readable: readonly string[];
-  /** What no root and no rule may open. */
-  readonly around: Surroundings;
-  readonly budget: Budget;
+  /** A budget is used up: what that means for the worker, and so what the refusal shall say. */
+  readonly trip: (full: Exhausted) => Pick<Exhausted, "because" | "remedy">;
+  /** Writes down what a task says of itself that is not its to say. */
+  readonly overreach: Overreach;
   /** Takes what must not leave out of everything that does. */
   readonly redactor: Redactor;
-  /** The home folder as the user names it. */
-  readonly home: string;
   readonly name: string;
   readonly instance: string;
 }
@@ -126,6 +119,7 @@ async function live(value: unknown, desk: Desk): Promise<void> {
   if (memory.kind === "unreadable") desk.watch.broken(memory.why);
   if (slots.free() === 0 || outbox.size() >= undeliveredMax) return handBack(held, desk);
 
+  desk.overreach.inTask(value, held.taskId);
   if (verified.kind === "malformed") {
     return outbox.post(
       held,
@@ -151,80 +145,6 @@ async function live(value: unknown, desk: Desk): Promise<void> {
 }
 
 const nobody: Submitter = { kind: "known", name: null, nonce: null };
-type Known = Extract<Submitter, { readonly kind: "known" }>;
-
-/** What is to be run, and what is looked at once more before it does. */
-interface Work {
-  readonly kind: "work";
-  readonly job: Omit<Job, "taskId" | "signal">;
-  readonly about: Pick<Report, "rule" | "policyDigest">;
-  /** Counts it against the policy's budgets. Null: there is room. */
-  readonly admit: () => Exhausted | null;
-  /** Null: it may run. Else why it is not. */
-  readonly last: () => Promise<Report | null>;
-}
-
-type JudgedTask =
-  | Work
-  | { readonly kind: "report"; readonly report: Report }
-  | { readonly kind: "back" }
-  | { readonly kind: "ask"; readonly pending: Pending };
-
-/** Gives the task its place, and lets the policy decide. Looks at nothing else. */
-function judgeTask(task: Task, submitter: Known, desk: Desk): JudgedTask {
-  // Without anybody who could check signatures, the policy that wants them refuses everything.
-  const policy = desk.warrant === null ? desk.policy() : policyFor(desk.policy(), submitter.name);
-  const placed = place(task.spec, {
-    home: desk.home,
-    roots: policy.roots,
-    actions: policy.book?.actions ?? {},
-  });
-  if (placed.kind === "unrunnable") {
-    const { outcome, because } = placed;
-    const report = outcome === "refused" ? refusal(because, null) : reportOf("failed", because);
-    return { kind: "report", report };
-  }
-  const decision = decide(placed, policy, desk.readable, desk.around);
-  const { kind, rule, digest } = decision;
-  desk.log.info("decided", { taskId: task.id, kind: task.spec.kind, decision: kind, rule, digest });
-  desk.notes.note("decision", { decision: kind, rule, policyDigest: digest }, task.id);
-  if (decision.kind === "refuse") return { kind: "report", report: refusalOf(decision) };
-  const work = workOf(task, { decision, policy, placed, submitter }, desk);
-  if (decision.kind === "allow") return work;
-  if (desk.warrant === null) return { kind: "report", report: refusalOf(decision) };
-  const pending = { task, subject: placed, decision, policy, submitter: submitter.name };
-  return desk.warrant.grantFor(pending) === null ? { kind: "ask", pending } : work;
-}
-
-interface Decided {
-  readonly decision: Exclude<Decision, { kind: "refuse" }>;
-  readonly policy: Policy;
-  readonly placed: Extract<ReturnType<typeof place>, { kind: "placed" }>;
-  readonly submitter: Known;
-}
-
-function workOf(task: Task, { decision, policy, placed, submitter }: Decided, desk: Desk): Work {
-  const own = policy.book?.limits ?? {};
-  const job = {
-    placed: placed.placed,
-    cwd: placed.cwd,
-    timeoutMs: Math.min(task.timeoutMs, own.taskMsMax ?? limits.timeoutMsMax),
-    cage: decision.cage,
-    limits: own,
-    outside: decision.outside === true,
-  };
-  const about = {
-    policyDigest: decision.digest,
-    ...(decision.rule === null ? {} : { rule: decision.rule }),
-  };
-  const last = async (): Promise<Report | null> => {
-    const { nonce } = submitter;
-    const problem = nonce === null ? null : (desk.warrant?.begun(nonce) ?? null);
-    return problem === null ? null : reportOf("failed", `Not run: ${problem}`);
-  };
-  const admit = (): Exhausted | null => desk.budget.admit(placed.placed, own, policy.source);
-  return { kind: "work", job, about, admit, last };
-}
 
 interface Carried {
   readonly task: Task;
@@ -252,57 +172,19 @@ async function carry(
   return { held: { taskId: slot.taskId, fence: slot.fence }, ending };
 }
 
-interface AskedTask {
-  readonly task: Task;
-  readonly submitter: Known;
-  readonly asked: Extract<JudgedTask, { kind: "ask" }>;
-}
-
-/** Holds the task until a person has answered, and the answer still fits. */
-async function consented(slot: Slot, { task, submitter, asked }: AskedTask, desk: Desk) {
-  let judged: JudgedTask = asked;
-  while (judged.kind === "ask") {
-    const { pending } = judged;
-    const consent = await desk.warrant?.askFor(pending, slot);
-    const { decision } = pending;
-    if (consent === undefined || consent.kind === "no") {
-      const because = consent === undefined ? "nobody can say yes" : consent.because;
-      return { kind: "report", report: refusalOf({ ...decision, because }) } as const;
-    }
-    if (consent.kind === "ended") {
-      if (desk.ending() !== null) return { kind: "back" } as const;
-      const report = reportOf("cancelled", String(slot.signal.reason));
-      return { kind: "report", report } as const;
-    }
-    if (consent.kind === "yes") {
-      const { subject: placed, policy } = pending;
-      const work = workOf(
-        task,
-        { decision, policy, placed: { kind: "placed", ...placed }, submitter },
-        desk,
-      );
-      const changed = { ...decision, because: "a file that it runs changed at the last moment" };
-      const last = async (): Promise<Report | null> =>
-        (await consent.isFresh()) ? work.last() : refusalOf(changed);
-      return { ...work, last };
-    }
-    judged = judgeTask(task, submitter, desk);
-    // What needs no person any more still needs a slot.
-    if (judged.kind === "work") await desk.slots.seat(slot, () => desk.clock.monotonic());
-  }
-  return judged;
-}
-
 /** From the yes to the report. Null: the task is not this worker's any more. */
 async function attempt(
   slot: Slot,
-  judged: Exclude<JudgedTask, { kind: "ask" }>,
+  judged: Exclude<JudgedTask, Question>,
   desk: Desk,
 ): Promise<Ending> {
   if (judged.kind === "back") return "back";
   if (judged.kind === "report") return judged.report;
   const full = judged.admit();
-  if (full !== null) return { ...judged.about, ...refusal(full.because, full.remedy) };
+  if (full !== null) {
+    const { because, remedy } = desk.trip(full);
+    return { ...judged.about, ...refusal(because, remedy) };
+  }
   const begun = await begin(slot, desk);
   if (begun.kind === "nothing") return null;
   if (begun.kind === "back") return "back";

@@ -7,11 +7,12 @@
 import { randomUUID } from "node:crypto";
 import os from "node:os";
 import { createLog, messageOf, systemClock } from "@openclaw-worker/base";
-import { version, type Introduction } from "@openclaw-worker/protocol";
+import { version, type Introduction, type Stopped } from "@openclaw-worker/protocol";
 import { runParts } from "./assemble.ts";
 import { openCagedRunner, type OpenRunner } from "./caged.ts";
 import type { WorkerConfig } from "./config.ts";
 import { openLink, pollWaitMs } from "./link.ts";
+import { findNotify } from "./notify.ts";
 import { createRedactor } from "./output/redact.ts";
 import { secretsOf } from "./output/secret.ts";
 import { loadPolicy, watchPolicyFile, type Policy, type PolicyLoad } from "./policy/load.ts";
@@ -126,6 +127,7 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
     publicKey: identity.public.text,
   };
   const { instance } = introduction;
+  const notify = findNotify({ clock, env: host.env, platform: os.platform(), signal: host.signal });
   audit.note("start", { version, instance, policy: policy.digest, source: policy.source });
   await runParts(
     {
@@ -144,12 +146,21 @@ async function work(host: Host, open: OpenRunner): Promise<void> {
       introduction,
       home: host.home,
       pollMs: pollWaitMs(config.pollWaitMs),
-      onReady: () => host.stdout("Ready"),
+      onReady: () => host.stdout(readyLine(authority.stops.current())),
       ...(health === undefined ? {} : { health }),
+      ...(notify === null ? {} : { notify }),
     },
     host.signal,
   );
   audit.note("end", { instance });
+}
+
+/** Whoever starts the worker shall see that it does nothing, and how that ends. */
+function readyLine(stopped: Stopped | null): string {
+  if (stopped === null) return "Ready";
+  // A reason may come from anybody who may stop the worker: no escape codes, no new lines.
+  const reason = stopped.reason.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
+  return `Ready, but stopped (${reason}): openclaw-worker resume`;
 }
 
 function banner(config: WorkerConfig, policy: Policy, host: Host): void {

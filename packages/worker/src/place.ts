@@ -21,6 +21,8 @@ export type Placement =
       readonly kind: "unrunnable";
       readonly outcome: "failed" | "refused";
       readonly because: string;
+      /** What the worker's owner can do about it. */
+      readonly hint?: string;
     };
 
 export interface Ground {
@@ -78,7 +80,8 @@ function placeAction(spec: Extract<Spec, { kind: "action" }>, ground: Ground): P
   const { actions = {} } = ground;
   const action = Object.hasOwn(actions, spec.action) ? actions[spec.action] : undefined;
   if (action === undefined) {
-    return { kind: "unrunnable", outcome: "refused", because: "no such action" };
+    const hint = 'define it under "actions" in the policy';
+    return { kind: "unrunnable", outcome: "refused", because: "no such action", hint };
   }
   const inRoots = (name: string): string | null => {
     const place = locate(name, ground);

@@ -2,10 +2,12 @@
 // leases of what is held, and notices when the computer has slept. What a task is, it does not know.
 
 import { createBackoff, type Backoff, type Clock, type Log } from "@openclaw-worker/base";
-import { limits, type Introduction, type Stopped } from "@openclaw-worker/protocol";
+import { limits, type Introduction, type Stopped, type TaskId } from "@openclaw-worker/protocol";
 import type { Answer } from "./answer.ts";
 import type { Heard, Link } from "./link.ts";
+import type { Overreach } from "./overreach.ts";
 import type { Slots } from "./slots.ts";
+import type { StopHeard } from "./stop.ts";
 import { labelOf, verifyHeld } from "./verify.ts";
 import { watchWake } from "./wake.ts";
 
@@ -22,14 +24,18 @@ export interface PresenceParts {
   readonly onReady: () => void;
   /** What else the server may bring, unparsed. */
   readonly orders: Orders;
+  /** Writes down what the server says that is not its to say. */
+  readonly overreach: Overreach;
 }
 
 /** Stops, and decisions of people on their way through the server. */
 export interface Orders {
   /** The stop in force, for the server to show; undefined: this worker cannot be stopped. */
   readonly stopped: () => Stopped | null | undefined;
-  /** Both say whether it changed anything. */
-  hearStop(value: unknown): boolean;
+  /** The server's newest order to stop that was carried out. */
+  readonly stopSeen: () => TaskId | undefined;
+  hearStop(value: unknown): StopHeard;
+  /** Says whether one of them changed anything. */
   hearDecisions(values: readonly unknown[]): boolean;
 }
 
@@ -38,7 +44,7 @@ export interface Presence {
   keep(onTask: (value: unknown) => void, signal: AbortSignal): Promise<void>;
   /** Polls anew at once: the free slots changed without a message that says so. */
   readonly refresh: () => void;
-  /** Tells the server anew what this worker is, until it knows: whether it is stopped has changed. */
+  /** Tells the server anew what this worker is, until it knows: something about its stop is news. */
   readonly announce: () => void;
 }
 
@@ -65,6 +71,7 @@ export function createPresence(parts: PresenceParts): Presence {
   let nudge = new AbortController();
   let beating = false;
   let announcing = false;
+  let news = 0;
   let life: AbortSignal | null = null;
 
   const refresh = (): void => {
@@ -79,6 +86,7 @@ export function createPresence(parts: PresenceParts): Presence {
       held: [...slots.held()],
       asking: [...slots.asking()],
       stopped: parts.orders.stopped(),
+      stopSeen: parts.orders.stopSeen(),
     };
     const answer = await link.beat(message, signal).answer;
     beating = false;
@@ -103,11 +111,12 @@ export function createPresence(parts: PresenceParts): Presence {
   };
 
   const announce = async (): Promise<void> => {
+    news += 1;
     if (announcing || life === null) return;
     announcing = true;
     // What changes while a beat is on its way is told by another.
-    for (let told: Stopped | null | undefined; !life.aborted && told !== parts.orders.stopped();) {
-      const now = parts.orders.stopped();
+    for (let told = 0; !life.aborted && told !== news;) {
+      const now = news;
       await introduce(life);
       told = now;
     }
@@ -151,7 +160,9 @@ export function createPresence(parts: PresenceParts): Presence {
         await pause(answer, backoff, signal);
         continue;
       }
-      const brought = hear(parts, answer.value, { onTask, isNew });
+      if (away) parts.overreach.renew();
+      const again = (): void => void announce();
+      const brought = hear(parts, answer.value, { onTask, isNew, again });
       if (!ready) parts.onReady();
       if (answer.value.unknown === true) await introduce(signal);
       else if (away) beatIfHolding(signal);
@@ -185,15 +196,22 @@ export function createPresence(parts: PresenceParts): Presence {
 interface Ear {
   readonly onTask: (value: unknown) => void;
   readonly isNew: (taskId: string) => boolean;
+  /** The server has not heard that its order was carried out. */
+  readonly again: () => void;
 }
 
 /** True when the answer changed something: a task that was not heard of just now, an end, a yes. */
-function hear(parts: PresenceParts, heard: Heard, { onTask, isNew }: Ear): boolean {
+function hear(parts: PresenceParts, heard: Heard, { onTask, isNew, again }: Ear): boolean {
   const { log, slots, orders } = parts;
   let brought = false;
   let strange = 0;
-  // A stop comes before the tasks beside it: they are given back.
-  if (heard.stop !== undefined && heard.stop !== null) brought = orders.hearStop(heard.stop);
+  parts.overreach.inAnswer(Object.keys(heard));
+  // A stop comes before all that is beside it: tasks are given back, and a yes begins nothing.
+  if (heard.stop !== undefined && heard.stop !== null) {
+    const stop = orders.hearStop(heard.stop);
+    brought = stop === "stopped";
+    if (stop === "again") again();
+  }
   for (const value of heard.tasks.slice(0, tasksPerAnswerMax)) {
     const label = labelOf(value);
     if (label === null) {

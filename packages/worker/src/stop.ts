@@ -16,28 +16,39 @@ import {
   type ResumeEnvelope,
   type Stopped,
   type StopOrder,
+  type TaskId,
 } from "@openclaw-worker/protocol";
 import { z } from "zod";
 import { replaceFile } from "./durable.ts";
 import { findKey, type KeyRing } from "./keys.ts";
 import type { Notes } from "./note.ts";
 
+/** What an order of the server was for this worker. */
+export type StopHeard =
+  /** It stopped a worker that worked. */
+  | "stopped"
+  /** Another stop was in force; or it is no order at all. */
+  | "nothing"
+  /** It was carried out before: the server has not heard of that. */
+  | "again";
+
 export interface Stops extends Disposable {
   /** The newest stop in force, or null: the worker works. */
   readonly current: () => Stopped | null;
   stop(by: "local" | "budget", reason: string): Stopped;
-  /**
-   * The server's: no signature is needed. One that was handled before is not applied again. Says
-   * whether it stopped a worker that worked.
-   */
-  order(order: StopOrder): boolean;
+  /** The server's: no signature is needed. One that was carried out before is not applied again. */
+  order(order: StopOrder): StopHeard;
+  /** The order of the server that was carried out last. */
+  readonly seen: () => TaskId | undefined;
   /** Null, or why the worker stays stopped. */
   resumeHere(): string | null;
   /** Null, or why it is refused: then it changes nothing. */
   resumeSigned(envelope: ResumeEnvelope): string | null;
-  /** Calls back after every change, until it is disposed. */
-  watch(changed: (stopped: Stopped | null) => void): Disposable;
+  /** Calls back after every change, with the stops that it lifted, until it is disposed. */
+  watch(changed: StopWatcher): Disposable;
 }
+
+export type StopWatcher = (stopped: Stopped | null, lifted: readonly Stopped[]) => void;
 
 export interface StopParts {
   readonly clock: Clock;
@@ -80,7 +91,7 @@ type Kept = z.infer<typeof keptSchema>;
 export function keepStops(parts: StopParts): Stops {
   const { clock, log, notes } = parts;
   const keptFile = path.join(parts.stateDir, "stopped.json");
-  const watchers = new Set<(stopped: Stopped | null) => void>();
+  const watchers = new Set<StopWatcher>();
   const newStop = (by: string, reason: string): Stopped => {
     const id = newTaskId(clock.now(), randomBytes(10));
     return { id, by, reason, since: clock.now() };
@@ -100,8 +111,8 @@ export function keepStops(parts: StopParts): Stops {
       return messageOf(thrown);
     }
   };
-  const tell = (): void => {
-    for (const changed of watchers) changed(current());
+  const tell = (lifted: readonly Stopped[] = []): void => {
+    for (const changed of watchers) changed(current(), lifted);
   };
 
   // A stop is in force before it is on the disk; a resume only after.
@@ -134,7 +145,7 @@ export function keepStops(parts: StopParts): Stops {
     const now = current();
     log.warn(now === null ? "resumed: tasks are taken" : "still stopped", { by });
     notes.note("resume", { by, lifted: stops.map(({ id }) => id), stopped: now !== null });
-    tell();
+    tell(stops);
     return null;
   };
 
@@ -163,12 +174,18 @@ export function keepStops(parts: StopParts): Stops {
     current,
     stop: (by, reason) => add(newStop(by, reason)),
     order(order) {
-      if (kept.handled.includes(order.id)) return false;
+      if (kept.handled.includes(order.id)) {
+        // It is the one that the server asks about: the next beat names it.
+        const rest = kept.handled.filter((id) => id !== order.id);
+        kept = { ...kept, handled: [...rest, order.id] };
+        return "again";
+      }
       const worked = current() === null;
       const reason = `${order.by}: ${order.reason}`.slice(0, 1_000);
       add({ id: order.id, by: "api", reason, since: clock.now() }, [order.id]);
-      return worked;
+      return worked ? "stopped" : "nothing";
     },
+    seen: () => kept.handled.at(-1),
     resumeHere() {
       if (current() === null) return "this worker is not stopped";
       const liftable = kept.stops.filter(({ by }) => by !== "file");

@@ -51,6 +51,10 @@ class Desk implements Disposable {
     this.steadyMs = 0;
   }
 
+  forgive(): void {
+    openBudget({ clock: this.clock, journal: this.journal }).forgive();
+  }
+
   refusal(limits: BudgetLimits, placed: Placed = echo): string | null {
     this.#budget ??= openBudget({ clock: this.clock, journal: this.journal });
     const exhausted = this.#budget.admit(placed, limits, "policy.json");
@@ -104,6 +108,19 @@ test("the next process goes on counting where the last one ended", () => {
   desk.restart();
   desk.wallMs += 2 * hour;
   assert.equal(desk.begun(9, { perHour: 3 }), 3, "it was off for two hours");
+});
+
+test("what a person forgives is forgotten, also by the next process, and counting goes on", () => {
+  using desk = new Desk();
+  const limits = { perHour: 3, deletesPerDay: 1 };
+  assert.equal(desk.begun(4, limits, remove), 1);
+  assert.equal(desk.begun(4, limits), 2);
+  desk.forgive();
+  desk.restart();
+  assert.equal(desk.begun(4, limits, remove), 1);
+  assert.equal(desk.begun(4, limits), 2);
+  desk.pass(59 * minute);
+  assert.equal(desk.begun(1, limits), 0);
 });
 
 test("a clock that is set back and forth gives nothing back", () => {

@@ -80,6 +80,8 @@ export interface WorkerWish {
   readonly labels?: readonly string[];
   /** Why the disk does not take the audit log. */
   readonly unnoted?: string;
+  /** Told how many approvals wait. */
+  readonly notify?: (waiting: number) => void;
 }
 
 export interface Noted {
@@ -194,6 +196,7 @@ export async function openStage(): Promise<Stage> {
       around: surroundingsOf({ home: folder, stateHome: workerHome, installDir: "/nowhere" }),
       home: folder,
       ...(authority === undefined ? {} : { authority }),
+      ...(wish.notify === undefined ? {} : { notify: wish.notify }),
     };
     const ended = runParts(
       { ...parts, introduction, pollMs: wish.pollMs ?? 20_000, onReady: () => ready.resolve() },

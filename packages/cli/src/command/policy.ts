@@ -61,6 +61,7 @@ function defineLooks(command: Command, host: Host, end: End): void {
     .option("--as <kind>", "command, exec, read, write, edit, list, agent, action, domain")
     .option("--cwd <folder>", "folder that the task starts in")
     .option("--needs <json>", 'what a command says that it needs: {"network":["example.com"]}')
+    .option("--submitter <name>", "as if this one had signed the task")
     .option("--stdin", "read more from standard input: one JSON text a line")
     .option("--json", 'one object a line: {"decision","rule","because"}')
     .addHelpText("after", help)

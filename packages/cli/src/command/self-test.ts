@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { silentLog } from "@openclaw-worker/base";
 import {
@@ -120,6 +121,7 @@ async function cageRows(host: Host, place: Place, policy: Policy): Promise<reado
   const stateDir = path.join(place.worker, "self-test");
   try {
     fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    host.settleIn(path.join(stateDir, "empty"));
     const { clock, signal, shell, home } = host;
     const environment = await resolveLoginEnvironment({
       clock,
@@ -139,8 +141,10 @@ async function cageRows(host: Host, place: Place, policy: Policy): Promise<reado
       redactor: createRedactor([]),
       cage: cageOf(policy, environment.readable),
     });
-    // The worker's own way to files, in a folder of its own: it needs the native part of fs-safe.
-    const folder = fs.realpathSync(fs.mkdtempSync(path.join(stateDir, "files-")));
+    // The worker's own way to files: it needs the native part of fs-safe. Not in the state folder,
+    // where no task may write.
+    const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "openclaw-self-test-")));
+    using _folder = disposing(() => fs.rmSync(folder, { recursive: true, force: true }));
     const file = path.join(folder, "proof");
     const report = await runner.run({
       taskId: "self-test",
@@ -172,4 +176,8 @@ async function cageRows(host: Host, place: Place, policy: Policy): Promise<reado
   } finally {
     fs.rmSync(stateDir, { recursive: true, force: true });
   }
+}
+
+function disposing(act: () => void): Disposable {
+  return { [Symbol.dispose]: act };
 }

@@ -4,6 +4,7 @@ import {
   conclude,
   decide,
   judge,
+  policyFor,
   questionOf,
   type Decision,
   type Policy,
@@ -22,6 +23,7 @@ export interface TestFlags extends FileFlag {
   readonly as?: string;
   readonly cwd?: string;
   readonly needs?: string;
+  readonly submitter?: string;
 }
 
 /** `allow`: by a rule; `cage`: by the default. */
@@ -62,7 +64,8 @@ export async function testPolicy(
   for (const trouble of troubles) {
     host.stderr.write(`${paint.yellow("The worker would not start:")} ${trouble}\n`);
   }
-  const where: Where = { policy, home, around, cwd: flags.cwd, needs };
+  const forWhom = policyFor(policy, flags.submitter ?? null);
+  const where: Where = { policy: forWhom, home, around, cwd: flags.cwd, needs };
   const asking: Asking = { host, kind, where, json: flags.json === true };
   for (const text of texts) tell(text, asking);
   return flags.stdin === true ? await tellLines(asking) : exitCodes.ok;

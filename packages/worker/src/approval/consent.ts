@@ -2,7 +2,7 @@
 // that asked, and the files are what they were when the person looked.
 
 import { abortable, type Clock } from "@openclaw-worker/base";
-import type { Level, Task } from "@openclaw-worker/protocol";
+import type { Task } from "@openclaw-worker/protocol";
 import type { Decision, Subject } from "../policy/decide.ts";
 import type { Policy } from "../policy/load.ts";
 import type { Notes } from "../note.ts";
@@ -13,10 +13,8 @@ import type { Asking } from "./grants.ts";
 import { filesNamed } from "./named.ts";
 import { broughtBy, cageShown, deedOf, type HashedFile } from "./request.ts";
 
-/** A decision that asks. `trust`: the rule says itself whose yes counts. */
-export interface AskDecision extends Extract<Decision, { readonly kind: "ask" }> {
-  readonly trust?: readonly Level[];
-}
+/** A decision that asks. */
+export type AskDecision = Extract<Decision, { readonly kind: "ask" }>;
 
 /** A placed task that asks. */
 export interface Pending {
@@ -51,7 +49,6 @@ export interface ConsentParts {
 }
 
 const timeoutMsDefault = 600_000;
-const levelsDefault: readonly Level[] = ["local", "signed"];
 /** Files that change each time somebody looks are not asked about for ever. */
 const changesMax = 3;
 
@@ -59,8 +56,10 @@ const changesMax = 3;
 export async function askFor(pending: Pending, slot: Slot, parts: ConsentParts): Promise<Consent> {
   const { decision, subject } = pending;
   const { approvals = {} } = pending.policy.book ?? {};
-  const levels = decision.trust ?? approvals.trust ?? levelsDefault;
-  if (levels.length === 0) return { kind: "no", because: "the policy trusts nobody's yes" };
+  const levels = decision.trust;
+  if (levels.length === 0) {
+    return { kind: "no", because: "nobody's yes is trusted by all the rules that ask" };
+  }
   const names = filesNamed(subject.placed, subject.cwd, parts.home);
   const timeoutMs = approvals.timeoutMs ?? timeoutMsDefault;
   const guarded = pending.policy.book?.denyRead ?? [];
@@ -108,8 +107,8 @@ export async function askFor(pending: Pending, slot: Slot, parts: ConsentParts):
 
 /** The task as grants see it. */
 export function askingOf({ subject, policy, decision, submitter }: Pending, home: string): Asking {
-  const { rule, cage, outside = false } = decision;
-  return { subject, policy, home, rule, cage: cageShown(cage, outside), submitter };
+  const { rule, cage, outside = false, trust: levels } = decision;
+  return { subject, policy, home, rule, levels, cage: cageShown(cage, outside), submitter };
 }
 
 function matterOf({ task, subject, decision }: Pending, fence: number) {

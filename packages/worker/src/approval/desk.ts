@@ -16,6 +16,7 @@ import {
   type DecisionEnvelope,
   type Grant,
   type Level,
+  type TaskId,
   type Verdict,
 } from "@openclaw-worker/protocol";
 import type { KeyRing } from "../keys.ts";
@@ -92,22 +93,27 @@ interface Entry extends Waiting {
   readonly settle: (state: ApprovalState, decidedBy: string, ruling: Ruling) => void;
 }
 
+/** How a question ended that waits no more. */
+interface Decided {
+  readonly end: string;
+  readonly wasYes: boolean;
+  readonly taskId: TaskId;
+}
+
 const decidedMax = 1_000;
 
 export function createDesk(parts: DeskParts): Desk {
   const { clock, log, notes, store, teller } = parts;
   const waiting = new Map<string, Entry>();
-  const decided = new Map<string, string>();
+  const decided = new Map<string, Decided>();
   const watchers = new Set<() => void>();
-  const fatigue = createFatigue(clock);
+  const fatigue = createFatigue(parts);
 
   const changed = (): void => {
     for (const watcher of watchers) watcher();
   };
 
   const open = (matter: Matter, about: About): Omit<Entry, "settle"> | string => {
-    const tired = fatigue.refuses(waiting.size);
-    if (tired !== null) return tired;
     const askedAt = clock.now();
     const made = requestOf(matter, {
       id: newTaskId(askedAt, randomBytes(10)),
@@ -129,18 +135,18 @@ export function createDesk(parts: DeskParts): Desk {
       decidedBy: null,
     };
     try {
-      store.keepAsk(ask);
+      store.beginAsk(ask, submitter);
     } catch (thrown) {
       return `the question cannot be kept (${messageOf(thrown)})`;
     }
-    fatigue.asked();
     return { ...made, levels, reason, submitter, asking, ask };
   };
 
   const close = (entry: Entry, state: ApprovalState, decidedBy: string): void => {
     const { id } = entry.request;
     waiting.delete(id);
-    decided.set(id, `${state}, by ${decidedBy}`);
+    const end = `${state}, by ${decidedBy}`;
+    decided.set(id, { end, wasYes: state === "allowed", taskId: entry.request.taskId });
     const [oldest] = decided.keys();
     if (decided.size > decidedMax && oldest !== undefined) decided.delete(oldest);
     const ask = { ...entry.ask, state, decidedBy: decidedBy.slice(0, 200) };
@@ -196,7 +202,7 @@ export function createDesk(parts: DeskParts): Desk {
 
   const lie = (envelope: DecisionEnvelope, because: string): void => {
     const { approvalId, verdict } = envelope.decision;
-    const taskId = waiting.get(approvalId)?.request.taskId;
+    const taskId = waiting.get(approvalId)?.request.taskId ?? decided.get(approvalId)?.taskId;
     parts.lies.tell("decision", envelope, { because, data: { approvalId, verdict }, taskId });
   };
 
@@ -204,8 +210,11 @@ export function createDesk(parts: DeskParts): Desk {
     const { decision } = envelope;
     const entry = waiting.get(decision.approvalId);
     if (entry === undefined) {
-      if (decided.has(decision.approvalId)) return;
-      return lie(envelope, "nothing waits by that id");
+      const over = decided.get(decision.approvalId);
+      if (over === undefined) return lie(envelope, "nothing waits by that id");
+      // A server sends a decision until it hears of the end: one that says what was decided is no news.
+      if (over.wasYes === (decision.verdict !== "deny")) return;
+      return lie(envelope, `it is too late: ${over.end}`);
     }
     const judged = judgeEnvelope(envelope, entry, { keys: parts.keys(), now: clock.now() });
     if (judged.kind === "refused") return lie(envelope, judged.because);
@@ -225,11 +234,17 @@ export function createDesk(parts: DeskParts): Desk {
 
   return {
     async ask(matter, about, signal) {
+      const no = (because: string): Ruling => {
+        notes.note("refused", { what: "question", because }, matter.taskId);
+        return { kind: "no", because, id: null };
+      };
+      const taken = await fatigue.turn(about.submitter, signal);
+      if (typeof taken === "string") return no(taken);
+      using turn = taken;
+      if (signal.aborted) return { kind: "withdrawn" };
       const opened = open(matter, about);
-      if (typeof opened === "string") {
-        notes.note("refused", { what: "question", because: opened }, matter.taskId);
-        return { kind: "no", because: opened, id: null };
-      }
+      turn.asked();
+      if (typeof opened === "string") return no(opened);
       const { promise, resolve } = Promise.withResolvers<Ruling>();
       const { id } = opened.request;
       const settle: Entry["settle"] = (state, decidedBy, ruling) => {
@@ -259,7 +274,11 @@ export function createDesk(parts: DeskParts): Desk {
         { id, digest: entry.digest, rule, policyDigest, levels: about.levels },
         matter.taskId,
       );
-      teller.tell(entry.ask);
+      teller.tell(entry.ask, () => {
+        const because = "it is too large to be shown to a person elsewhere";
+        notes.note("approval", { id, verdict: "withdrawn", why: because }, matter.taskId);
+        settle("withdrawn", because, { kind: "no", because, id });
+      });
       changed();
       using _time = clock.after(about.timeoutMs, expire);
       signal.addEventListener("abort", withdraw, { once: true });
@@ -271,8 +290,10 @@ export function createDesk(parts: DeskParts): Desk {
     decide({ approvalId, digest, verdict, grant: given }) {
       const entry = waiting.get(approvalId);
       if (entry === undefined) {
-        const end = decided.get(approvalId);
-        return end === undefined ? "nothing waits by that id" : `it was decided already: ${end}`;
+        const over = decided.get(approvalId);
+        return over === undefined
+          ? "nothing waits by that id"
+          : `it was decided already: ${over.end}`;
       }
       if (digest !== entry.digest) return "that is not what waits: the digest differs";
       if (entry.request.expiresAt < clock.now()) return "it has expired";

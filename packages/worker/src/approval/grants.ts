@@ -4,7 +4,7 @@
 // only what is asked about is looked up here.
 
 import { messageOf } from "@openclaw-worker/base";
-import type { ApprovalRequest, Grant } from "@openclaw-worker/protocol";
+import type { ApprovalRequest, Grant, Level } from "@openclaw-worker/protocol";
 import { findKey, type KeyRing } from "../keys.ts";
 import { questionOf, type Subject } from "../policy/decide.ts";
 import { judge } from "../policy/judge.ts";
@@ -22,6 +22,8 @@ export interface Asking {
   /** The home as the user names it. */
   readonly home: string;
   readonly rule: string | null;
+  /** Whose yes counts. */
+  readonly levels: readonly Level[];
   readonly cage: ApprovalRequest["cage"];
   readonly submitter: string | null;
 }
@@ -43,6 +45,8 @@ export function covers(record: GrantRecord, asking: Asking, by: GrantGround): bo
   return (
     isInForce(record, by) &&
     record.rule === asking.rule &&
+    // A policy that trusts less than it did takes the grants with it.
+    asking.levels.includes(record.level) &&
     (record.submitter === null || record.submitter === asking.submitter) &&
     startsIn(grant.roots, asking.subject) &&
     isNoWider(asking.cage, record.cage) &&

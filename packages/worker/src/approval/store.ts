@@ -1,5 +1,5 @@
 // What the worker must still know after a restart: approvals that the server has not heard the end
-// of, grants and how often they were used, and every nonce that was spent. Everything is on the
+// of, how often a person was asked, grants and how often they were used, and every nonce that was spent. Everything is on the
 // disk when a call returns (WAL, synchronous=FULL); a disk that fails throws, and the caller refuses.
 
 import { closeSync, openSync } from "node:fs";
@@ -28,6 +28,10 @@ export type NonceState =
 export interface ApprovalStore extends Disposable {
   /** Keeps the newest state of an approval until `forgetAsk`. */
   keepAsk(ask: Ask): void;
+  /** The same for one that begins to wait; it counts as asked for this submitter (null: unsigned). */
+  beginAsk(ask: Ask, submitter: string | null): void;
+  /** How often a person was asked for this submitter since then; what is too far ahead of that does not count. */
+  askedSince(submitter: string | null, from: number): number;
   forgetAsk(id: string): void;
   asks(): readonly Ask[];
   spend(nonce: SpentNonce): NonceState;
@@ -57,10 +61,14 @@ const migrations = [
    CREATE TABLE grants (id TEXT PRIMARY KEY, body TEXT NOT NULL, revoked_at INTEGER) STRICT, WITHOUT ROWID;
    CREATE TABLE uses (grant_id TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
    CREATE INDEX uses_grant ON uses (grant_id, at);`,
+  `CREATE TABLE questions (submitter TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+   CREATE INDEX questions_of ON questions (submitter, at);`,
 ] as const;
 
 const hourMs = 3_600_000;
 const nonceKeptMs = 30 * 86_400_000;
+// A name is never empty.
+const unsigned = "";
 
 const bodyRow = z.object({ body: z.string() });
 const nonceRow = z.object({ subject: z.string(), begun: z.int() });
@@ -97,6 +105,15 @@ export function openApprovalStore(file: string): ApprovalStore {
 
   return {
     keepAsk: (ask) => void sql.keepAsk.run(ask.request.id, JSON.stringify(ask)),
+    beginAsk(ask, submitter) {
+      transaction(() => {
+        sql.keepAsk.run(ask.request.id, JSON.stringify(ask));
+        sql.question.run(submitter ?? unsigned, ask.request.askedAt);
+      });
+    },
+    // A clock that was wrong for a while, and far ahead, silences nobody until that time has come.
+    askedSince: (submitter, from) =>
+      countOf(sql.questions.get(submitter ?? unsigned, from, from + 2 * hourMs)),
     forgetAsk: (id) => void sql.forgetAsk.run(id),
     asks: () =>
       sql.asks.all().flatMap((row) => {
@@ -122,6 +139,7 @@ export function openApprovalStore(file: string): ApprovalStore {
         const before = now - nonceKeptMs;
         sql.forgetUntil.run(before);
         sql.forgetNonces.run(before);
+        sql.forgetQuestions.run(now - hourMs, now + hourMs);
       });
     },
     addGrant: (record) => void sql.addGrant.run(record.id, JSON.stringify(record)),
@@ -167,6 +185,11 @@ function prepare(database: DatabaseSync) {
       "INSERT INTO asks (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
     ),
     forgetAsk: database.prepare("DELETE FROM asks WHERE id = ?"),
+    question: database.prepare("INSERT INTO questions (submitter, at) VALUES (?, ?)"),
+    questions: database.prepare(
+      "SELECT count(*) AS count FROM questions WHERE submitter = ? AND at > ? AND at < ?",
+    ),
+    forgetQuestions: database.prepare("DELETE FROM questions WHERE at < ? OR at > ?"),
     asks: database.prepare("SELECT body FROM asks ORDER BY id"),
     nonce: database.prepare("SELECT subject, begun FROM nonces WHERE key = ? AND nonce = ?"),
     spend: database.prepare(

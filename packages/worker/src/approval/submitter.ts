@@ -10,6 +10,7 @@ import {
   type Task,
 } from "@openclaw-worker/protocol";
 import { findKey, type KeyFound, type KeyRing } from "../keys.ts";
+import type { Rule } from "../policy/book.ts";
 import type { Policy } from "../policy/load.ts";
 import type { NonceState, SpentNonce } from "./store.ts";
 
@@ -82,13 +83,13 @@ function submitterKey(fingerprint: string, { keys, policy }: SubmitterGround): K
 }
 
 /**
- * The policy as it judges this submitter's tasks: rules that name another one are not there, and
- * whether tasks must be signed was settled here.
+ * The policy as it judges this submitter's tasks: rules that name another one are not there, and a
+ * name is only given to somebody whose signature holds, so that nothing more is required of them.
  */
 export function policyFor(policy: Policy, submitter: string | null): Policy {
   const { book } = policy;
   if (book === undefined) return policy;
-  const isFor = (rule: { readonly text: string; readonly submitter?: string }): boolean =>
+  const isFor = (rule: Rule): boolean =>
     rule.submitter === undefined || rule.submitter === submitter;
   const rules = {
     deny: book.rules.deny.filter(isFor),
@@ -97,8 +98,7 @@ export function policyFor(policy: Policy, submitter: string | null): Policy {
     "host.ask": book.rules["host.ask"].filter(isFor),
     "host.allow": book.rules["host.allow"].filter(isFor),
   };
-  return {
-    ...policy,
-    book: { ...book, rules, submitters: { ...book.submitters, required: false } },
-  };
+  if (submitter === null) return { ...policy, book: { ...book, rules } };
+  const submitters = { ...book.submitters, required: false };
+  return { ...policy, book: { ...book, rules, submitters } };
 }

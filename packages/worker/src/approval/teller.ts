@@ -7,7 +7,8 @@ import type { Link } from "../link.ts";
 import type { ApprovalStore } from "./store.ts";
 
 export interface Teller {
-  tell(ask: Ask): void;
+  /** @param tooLarge called when the server cannot take it for its size: nobody hears of it there */
+  tell(ask: Ask, tooLarge?: () => void): void;
   /** Withdraws what waited when an earlier process ended: its tasks are asked about anew. */
   resume(): void;
   /** Resolves when the server knows everything, or after `longestMs`. */
@@ -27,7 +28,10 @@ export interface TellerParts {
 interface Letter {
   ask: Ask;
   sending: boolean;
+  readonly tooLarge: () => void;
 }
+
+const tooLargeStatus = 413;
 
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -62,7 +66,10 @@ export function createTeller(parts: TellerParts): Teller {
           approval: sent.request.id,
         });
       }
-      done = sent === letter.ask;
+      const isTooLarge = answer.kind === "rejected" && answer.status === tooLargeStatus;
+      if (isTooLarge && letter.ask.state === "waiting") letter.tooLarge();
+      // The server never knew of it, so it need not know of its end.
+      done = isTooLarge || sent === letter.ask;
     }
     letter.sending = false;
     if (!signal.aborted && letter.ask.state !== "waiting") forget(letter.ask.request.id);
@@ -78,8 +85,8 @@ export function createTeller(parts: TellerParts): Teller {
     }
   };
 
-  const tell = (ask: Ask): void => {
-    const letter = letters.get(ask.request.id) ?? { ask, sending: false };
+  const tell = (ask: Ask, tooLarge: () => void = () => {}): void => {
+    const letter = letters.get(ask.request.id) ?? { ask, sending: false, tooLarge };
     letter.ask = ask;
     letters.set(ask.request.id, letter);
     if (!letter.sending && !signal.aborted) void send(letter);

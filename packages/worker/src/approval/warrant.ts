@@ -14,7 +14,7 @@ import type { Link } from "../link.ts";
 import type { Notes } from "../note.ts";
 import type { Policy } from "../policy/load.ts";
 import type { Slot, Slots } from "../slots.ts";
-import type { Stops } from "../stop.ts";
+import type { StopHeard, Stops } from "../stop.ts";
 import { askFor, askingOf, type Consent, type Pending } from "./consent.ts";
 import { createDesk, type Desk } from "./desk.ts";
 import { covers, isInForce } from "./grants.ts";
@@ -35,8 +35,9 @@ export interface Warrant {
   begun(nonce: SpentNonce): string | null;
   grants(): readonly LocalGrant[];
   revokeGrant(id: string): boolean;
-  /** Of a poll's answer, unparsed. Both say whether it changed anything. */
-  hearStop(value: unknown): boolean;
+  /** Of a poll's answer, unparsed. */
+  hearStop(value: unknown): StopHeard;
+  /** Says whether one of them changed anything. */
   hearDecisions(values: readonly unknown[]): boolean;
   /** Resolves when the server knows how everything ended, or after `longestMs`. */
   flush(longestMs: number): Promise<void>;
@@ -130,7 +131,7 @@ export function openWarrant(parts: WarrantParts): Warrant {
       const order = stopOrderSchema.safeParse(value);
       if (order.success) return stops.order(order.data);
       strange(value, "stop");
-      return false;
+      return "nothing";
     },
     hearDecisions(values) {
       const decisions: DecisionEnvelope[] = [];

@@ -4,7 +4,7 @@
 
 import type { Truncated } from "@openclaw-worker/protocol";
 import { ByteQueue } from "./bytes.ts";
-import { encodeStream, type EncodedStream } from "./encode.ts";
+import { encodeStream, type EncodedStream, type StreamParts } from "./encode.ts";
 import type { Redactor } from "./redact.ts";
 
 export type StreamName = "stdout" | "stderr";
@@ -46,7 +46,7 @@ export class Capture {
   }
 
   /**
-   * What was kept, encoded. `cutShort`: the program was ended from outside, so half a character
+   * What was kept, encoded, and kept no longer. `cutShort`: the program was ended from outside, so half a character
    * at the very end is no sign of binary output.
    */
   finish(cutShort: boolean): Captured {
@@ -56,6 +56,8 @@ export class Capture {
     this.#trim();
     const out = encodeStream(stdout.parts(), cutShort);
     const err = encodeStream(stderr.parts(), cutShort);
+    stdout.clear();
+    stderr.clear();
     if (out.leftOutBytes + err.leftOutBytes === 0) return { stdout: out, stderr: err };
     const truncated = {
       stdoutBytes: stdout.totalBytes,
@@ -133,8 +135,13 @@ class Kept {
     if (toHead < bytes.length) this.#tail.push(bytes.subarray(toHead));
   }
 
-  parts(): { readonly head: Buffer; readonly tail: Buffer; readonly leftOutBytes: number } {
+  parts(): StreamParts {
     const leftOutBytes = this.#shownBytes - this.keptBytes;
-    return { head: this.#head.toBuffer(), tail: this.#tail.toBuffer(), leftOutBytes };
+    return { head: this.#head.whole(), tail: this.#tail.whole(), leftOutBytes };
+  }
+
+  clear(): void {
+    this.#head.clear();
+    this.#tail.clear();
   }
 }

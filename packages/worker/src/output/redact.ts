@@ -51,6 +51,25 @@ function knownWords(secrets: readonly Secret[]): readonly Word[] {
   return words;
 }
 
+/** A long text without a secret, which is most of them, is never in memory a second time. */
+const pieceLength = 65_536;
+
+function isAltered(value: string, sieve: Sieve): boolean {
+  // UTF-8 has at most three bytes for each unit of UTF-16.
+  const scratch = new Uint8Array(3 * (pieceLength + 1));
+  const encoder = new TextEncoder();
+  for (let at = 0; at < value.length && !sieve.altered;) {
+    const last = value.charCodeAt(at + pieceLength - 1);
+    // Both halves of a character stay together.
+    const end = at + pieceLength + (last >= 0xd800 && last < 0xdc00 ? 1 : 0);
+    const { written } = encoder.encodeInto(value.slice(at, end), scratch);
+    sieve.push(scratch.subarray(0, written));
+    at = end;
+  }
+  sieve.end();
+  return sieve.altered;
+}
+
 function wordOf(bytes: Uint8Array, label: number, kind: Word["kind"]): Word {
   return { bytes, label, kind, wraps: false };
 }
@@ -66,6 +85,7 @@ function redactorOf(search: Search, exact: Redactor | null): Redactor {
     stream: () => openSieve(search),
     bytes,
     text(value) {
+      if (value.length > pieceLength && !isAltered(value, openSieve(search))) return value;
       const before = Buffer.from(value, "utf8");
       const after = bytes(before);
       return after === before ? value : Buffer.from(after).toString("utf8");

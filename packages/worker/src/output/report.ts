@@ -2,6 +2,7 @@
 
 import { reportOf, reportSchema, type Report } from "@openclaw-worker/protocol";
 import type { Redactor } from "./redact.ts";
+import { release } from "./release.ts";
 
 /** What a report's stdout is: a file's content is never altered, it was refused or it is whole. */
 export type Stdout = "output" | "file";
@@ -13,14 +14,27 @@ export function redactReport(report: Report, redactor: Redactor, stdout: Stdout)
   const parsed = reportSchema.safeParse(redactValue(rest, redactor, 0));
   if (!parsed.success) return reportOf("failed", "The report of this task could not be redacted");
   const encoded = stdoutEncoding ?? report.encoding;
-  return {
+  const left = {
     ...parsed.data,
     stdout: stdout === "file" ? out : redactStream(out, encoded, redactor),
     stderr: redactStream(stderr, stderrEncoding, redactor),
     ...(stdoutEncoding === undefined ? {} : { stdoutEncoding }),
     ...(stderrEncoding === undefined ? {} : { stderrEncoding }),
-    ...(receipt === undefined ? {} : { receipt }),
   };
+  // What a receipt is of may not change after it was made: without it nothing false is claimed.
+  return receipt === undefined || !tellsTheSame(left, report) ? left : { ...left, receipt };
+}
+
+/** Whether a receipt of one is a receipt of the other. */
+function tellsTheSame(one: Report, other: Report): boolean {
+  const { outcome, exitCode, error, stdout, stderr } = one;
+  return (
+    outcome === other.outcome &&
+    exitCode === other.exitCode &&
+    error === other.error &&
+    stdout === other.stdout &&
+    stderr === other.stderr
+  );
 }
 
 /**
@@ -47,7 +61,9 @@ function redactStream(text: string, encoding: string | undefined, redactor: Reda
   if (encoding !== "base64") return redactor.text(text);
   const bytes = Buffer.from(text, "base64");
   const left = redactor.bytes(bytes);
-  return left === bytes ? text : Buffer.from(left).toString("base64");
+  const redacted = left === bytes ? text : Buffer.from(left).toString("base64");
+  release(bytes);
+  return redacted;
 }
 
 /** Deeper values are left out: a report that is made to be deep shall not end the worker. */

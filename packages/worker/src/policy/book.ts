@@ -1,5 +1,6 @@
 // A policy that is in force: its rules with their places, ready to judge.
 
+import type { Level } from "@openclaw-worker/protocol";
 import type { Cage } from "../job.ts";
 import { folded, patternText, resolveGlob, type PathPattern } from "./glob.ts";
 import type { Position } from "./jsonc.ts";
@@ -32,6 +33,10 @@ export interface Rule {
   /** The same as text, not folded: what a cage is given. */
   readonly texts: readonly string[];
   readonly allowDangerously: boolean;
+  /** Whose yes counts, when the rule says so itself. */
+  readonly trust?: readonly Level[] | undefined;
+  /** Whose signed tasks it is for, and no others; absent: for all. */
+  readonly submitter?: string | undefined;
 }
 
 export interface RuleBook {
@@ -94,7 +99,7 @@ function closedBy(
 }
 
 function ruleOf(written: WrittenRule, ground: BookGround): Rule {
-  const { list, text, at, target, allowDangerously } = written;
+  const { list, text, at, target, allowDangerously, trust, submitter } = written;
   const patterns =
     target.tool === "Read" || target.tool === "Edit" ? resolveGlob(target.glob, ground) : [];
   const narrows = list === "deny" || list === "ask";
@@ -104,6 +109,8 @@ function ruleOf(written: WrittenRule, ground: BookGround): Rule {
     at,
     target,
     allowDangerously,
+    trust,
+    submitter,
     texts: patterns.map(patternText),
     patterns: narrows ? patterns.map((pattern) => pattern.map(folded)) : patterns,
   };

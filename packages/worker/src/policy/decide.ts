@@ -1,4 +1,5 @@
 import { never } from "@openclaw-worker/base";
+import type { Level } from "@openclaw-worker/protocol";
 import type { Cage, Placed } from "../job.ts";
 import { labelOf, type Policy } from "./book.ts";
 import { judge, type Judgement } from "./judge.ts";
@@ -26,6 +27,8 @@ export type Decision =
       readonly outside?: boolean;
       /** The rules that ask; null: the default does. */
       readonly rule: string | null;
+      /** Whose yes counts; empty: nobody's. */
+      readonly trust: readonly Level[];
       readonly because: string;
       readonly remedy: string;
       readonly digest: string;
@@ -101,7 +104,7 @@ export function conclude(
 ): Decision {
   const { answer, because, rules } = judgement;
   const { digest } = policy;
-  const { grant } = judgement;
+  const { grant, levels: trust } = judgement;
   const granted = answer === "ask" ? { ...grant, granted: rules } : grant;
   const cage = cageWith(policy, readable, granted);
   const outside = judgement.outside === true ? { outside: true } : {};
@@ -111,7 +114,7 @@ export function conclude(
     case "allow":
       return { kind: "allow", cage, ...outside, rule: rule ?? "", because, digest };
     case "ask":
-      return { kind: "ask", cage, ...outside, rule, because, remedy, digest };
+      return { kind: "ask", cage, ...outside, rule, trust, because, remedy, digest };
     case "refuse":
       return { kind: "refuse", rule, because, remedy, digest };
     case "default":
@@ -125,7 +128,7 @@ export function conclude(
     case "cage":
       return { kind: "allow", cage, rule: "default: cage", because, digest };
     case "ask":
-      return { kind: "ask", cage, rule: null, because: byDefault, remedy, digest };
+      return { kind: "ask", cage, rule: null, trust, because: byDefault, remedy, digest };
     case "deny":
       return { kind: "refuse", rule: null, because: byDefault, remedy, digest };
     default:

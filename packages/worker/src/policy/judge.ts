@@ -2,14 +2,17 @@
 // explain: every step is in the trace.
 
 import { never } from "@openclaw-worker/base";
+import type { Level } from "@openclaw-worker/protocol";
 import { allowCommand, strictest } from "./allow.ts";
 import { labelOf, type Policy, type Rule, type RuleBook } from "./book.ts";
 import { analyze, analyzeArgv, nothingSeen, type Analysis } from "./command.ts";
 import { matchesPath, namesOf } from "./glob.ts";
 import { judgeHost } from "./host.ts";
-import { narrowCommand, narrowPath, type Narrowed } from "./narrow.ts";
+import { levelsFor, ownLevels } from "./levels.ts";
+import { narrow, type Asked } from "./naming.ts";
+import type { Narrowed } from "./narrow.ts";
 import { grantFor, ownGrant, shows, withFile, type Grant, type NeedsGround } from "./needs.ts";
-import { judgeDomain, ruleFor } from "./network.ts";
+import { judgeDomain } from "./network.ts";
 import { isWithin } from "./paths.ts";
 import type { Question, Verdict } from "./question.ts";
 import { closedBy, impliedBy, isOutside, ruleReaching, type FileUse } from "./reach.ts";
@@ -20,6 +23,8 @@ export interface Judgement extends Verdict {
   readonly trace: readonly string[];
   /** What its cage is given, or would be after a yes. */
   readonly grant: Grant;
+  /** Whose yes would count, where a person is asked. */
+  readonly levels: readonly Level[];
 }
 
 /**
@@ -38,7 +43,12 @@ export function judge(
   const grant = grantOf(question, needed?.grant ?? ownGrant(ground), policy);
   const verdict = verdictOn(question, { ...ground, grant, needed: needed?.verdicts ?? [], trace });
   trace.push(`${verdict.answer}: ${verdict.because}`);
-  return { ...verdict, trace, grant };
+  return { ...verdict, trace, grant, levels: levelsOf(question, verdict, policy) };
+}
+
+function levelsOf(question: Question, verdict: Verdict, { book }: Policy): readonly Level[] {
+  if (book === undefined || verdict.answer !== "ask") return ownLevels(book);
+  return levelsFor({ question, analysis: analysisOf(question) }, verdict, book);
 }
 
 interface Judging extends NeedsGround {
@@ -52,11 +62,13 @@ function verdictOn(question: Question, by: Judging): Verdict {
   const { policy, needed, trace } = by;
   const { book } = policy;
   if (book?.submitters.required === true) {
-    const because = "submitters.required is set, and this worker cannot check keys yet";
-    return { ...refusal(because), fix: 'set "required" to false under "submitters"' };
+    const because = "submitters.required is set, and nobody whose key is known has signed the task";
+    const advice =
+      "sign it: openclaw-worker key new where it is sent from, and key enroll with --role submitter on this computer";
+    return { ...refusal(because), advice };
   }
   const analysis = book === undefined ? nothingSeen : analysisOf(question);
-  const narrowed = book === undefined ? null : narrow({ question, analysis }, book, trace);
+  const narrowed = book === undefined ? null : narrowest({ question, analysis }, book, trace);
   if (narrowed?.list === "deny") return refusal(narrowed.because, narrowed.rule);
   const misplaced = placeProblem(question, by, narrowed);
   if (misplaced !== null) return misplaced;
@@ -159,11 +171,6 @@ function analysisOf(question: Question): Analysis {
   return question.kind === "exec" ? analyzeArgv(question.argv) : nothingSeen;
 }
 
-interface Asked {
-  readonly question: Question;
-  readonly analysis: Analysis;
-}
-
 function refusal(because: string, rule: Rule | null = null): Verdict {
   return { answer: "refuse", rules: rule === null ? [] : [rule], because, wanted: [] };
 }
@@ -190,61 +197,13 @@ function placeOf(question: Question): { readonly what: string; readonly path: st
 }
 
 /** The strictest rule that denies it or asks about it, or null. */
-function narrow(asked: Asked, book: RuleBook, trace: string[]): Narrowed | null {
+function narrowest(asked: Asked, book: RuleBook, trace: string[]): Narrowed | null {
   const { deny, ask } = book.rules;
-  const found = narrowKind(asked, book);
+  const found = narrow(asked, book);
   if (found === null) {
     trace.push(`none of ${deny.length} deny and ${ask.length} ask rules names it`);
   }
   return found;
-}
-
-function narrowKind({ question, analysis }: Asked, book: RuleBook): Narrowed | null {
-  switch (question.kind) {
-    case "command":
-      return narrowCommand(analysis, { book, cwd: question.cwd });
-    case "exec":
-      return (
-        (question.action === null ? null : narrowName("Action", question.action, book)) ??
-        narrowCommand(analysis, { book, cwd: question.cwd })
-      );
-    case "read":
-      return narrowPath(question.path, ["Read"], book);
-    case "edit":
-      return narrowPath(question.path, ["Edit"], book);
-    case "replace":
-      return narrowPath(question.path, ["Edit", "Read"], book);
-    case "agent":
-      return narrowName("Agent", question.name, book);
-    case "domain":
-      return narrowDomain(question.domain, book);
-    default:
-      return never(question);
-  }
-}
-
-function narrowName(tool: "Agent" | "Action", name: string, book: RuleBook): Narrowed | null {
-  return firstOf(book, ({ target }) => target.tool === tool && namesIt(target.name, name), name);
-}
-
-function narrowDomain(domain: string, book: RuleBook): Narrowed | null {
-  for (const list of ["deny", "ask"] as const) {
-    const rule = ruleFor(domain, book, list);
-    if (rule !== undefined) return { list, rule, because: `${labelOf(rule)} names ${domain}` };
-  }
-  return null;
-}
-
-function firstOf(book: RuleBook, fits: (rule: Rule) => boolean, what: string): Narrowed | null {
-  for (const list of ["deny", "ask"] as const) {
-    const rule = book.rules[list].find(fits);
-    if (rule !== undefined) return { list, rule, because: `${labelOf(rule)} names ${what}` };
-  }
-  return null;
-}
-
-function namesIt(pattern: string, name: string): boolean {
-  return pattern === "*" || pattern.toLowerCase() === name.toLowerCase();
 }
 
 interface Loosening {

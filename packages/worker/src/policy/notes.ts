@@ -1,5 +1,6 @@
 // What a policy says that has no effect, or less than it seems to: for `policy check`.
 
+import type { Level } from "@openclaw-worker/protocol";
 import { labelOf, type Policy, type Rule, type RuleBook } from "./book.ts";
 import type { NeedsGround } from "./needs.ts";
 import { ruleFor } from "./network.ts";
@@ -7,27 +8,61 @@ import { interpreters, knownName, runsOthers, shells } from "./programs.ts";
 import { anchorOf, closedBy, impliedBy, isOutside, placeNamed } from "./reach.ts";
 import type { Surroundings } from "./roots.ts";
 
-/** Sentences, each with its place in the file. */
+/**
+ * Sentences, each with its place in the file.
+ * @param around what no rule can open; when it is not given, what the policy itself tells of it
+ * @param submitters names of those whose keys are enrolled; when it is not given, none is missed
+ */
 export function policyNotes(
   policy: Policy,
   around: Surroundings = impliedBy(policy),
+  submitters?: readonly string[],
 ): readonly string[] {
   const { book, source } = policy;
   if (book === undefined) return [];
+  const known = [...(submitters ?? []), ...Object.keys(book.submitters.keys ?? {})];
   const lists = Object.values(book.rules).flat();
   const rules = lists.flatMap((rule) => {
-    const note = noteOn(rule, { policy, around });
-    return note === null
-      ? []
-      : [`${source}:${rule.at.line}:${rule.at.column}: ${labelOf(rule)}: ${note}`];
+    const notes = [
+      noteOn(rule, { policy, around }),
+      trustNote(rule.trust, "the rule"),
+      submitterNote(rule, book, submitters === undefined ? null : known),
+    ];
+    return notes.flatMap((note) =>
+      note === null
+        ? []
+        : [`${source}:${rule.at.line}:${rule.at.column}: ${labelOf(rule)}: ${note}`],
+    );
   });
-  return [...rules, ...unused(book).map((note) => `${source}: ${note}`)];
+  const trust = trustNote(book.approvals.trust, "approvals.trust");
+  return [...rules, ...(trust === null ? [] : [`${source}: ${trust}`])];
+}
+
+function trustNote(trust: readonly Level[] | undefined, whose: string): string | null {
+  if (trust === undefined) return null;
+  if (trust.length === 0) return `${whose} trusts nobody's yes: what asks is refused`;
+  if (!trust.includes("token")) return null;
+  return `${whose} trusts "token": whoever has the server, or its approver's token, can say yes`;
+}
+
+/** @param known null: it is not known who has a key */
+function submitterNote(
+  { list, submitter }: Rule,
+  book: RuleBook,
+  known: readonly string[] | null,
+): string | null {
+  if (submitter === undefined) return null;
+  if (known !== null && !known.includes(submitter)) {
+    return `nobody knows the key of ${submitter}: it names no task`;
+  }
+  const narrows = list === "deny" || list === "ask";
+  if (!narrows || book.submitters.required === true) return null;
+  return `whoever carries the task can take the signature of ${submitter} away, and then it is not named: set submitters.required`;
 }
 
 function noteOn(rule: Rule, { policy, around }: NeedsGround): string | null {
   const { list, target } = rule;
   if (list.startsWith("host.")) return hostNote(rule);
-  if (list === "ask") return "nobody can be asked yet: it refuses";
   if (list === "allow" && target.tool === "WebFetch") {
     return domainNote(target.domain, policy.book);
   }
@@ -92,16 +127,4 @@ function pathNote(rule: Rule, { policy, around }: NeedsGround): string | null {
   }
   if (patterns.some((pattern) => placeNamed(pattern) !== null)) return null;
   return "a cage shows whole folders only: it opens this to file tasks and not to commands";
-}
-
-function unused({ approvals, limits, submitters }: RuleBook): readonly string[] {
-  const later = [
-    ...Object.keys(approvals).map((key) => `approvals.${key}`),
-    ...Object.keys(limits)
-      .filter((key) => key !== "taskMsMax")
-      .map((key) => `limits.${key}`),
-    ...(submitters.keys === undefined ? [] : ["submitters.keys"]),
-  ];
-  if (later.length === 0) return [];
-  return [`read, and not used by this version: ${later.join(", ")}`];
 }

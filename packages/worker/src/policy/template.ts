@@ -16,7 +16,7 @@ ${lines}
 
   // What happens to a task that no rule names:
   //   "cage"  run it, caged in the roots, without network
-  //   "ask"   ask a person first
+  //   "ask"   ask a person first (openclaw-worker approvals); without a yes it is refused
   //   "deny"  refuse it
   "default": "cage",
 
@@ -34,7 +34,9 @@ ${lines}
       "Read(**/.env.production)"
     ],
 
-    // For example "Bash(git push *)", "Bash(sudo *)"  (in the cage sudo has no power anyway)
+    // A person is asked (openclaw-worker approvals), for example about
+    //   "Bash(git push *)"
+    //   { "rule": "Bash(npm publish *)", "trust": ["local"] }   only a yes at this computer counts
     "ask": [],
 
     // What opens more. For example

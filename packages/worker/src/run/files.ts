@@ -13,6 +13,7 @@ import { closedTo, type Closed } from "./closed.ts";
 import { editText } from "./edit.ts";
 import { fileErrorReport } from "./file-error.ts";
 import { cutReport, smaller, type RunLimit } from "./limit.ts";
+import { leftOutSentence, listingOf, type Entry } from "./listing.ts";
 import { belowOf, placeIn, type Spot, type Use } from "./spot.ts";
 
 type FileTask<Kind extends Placed["kind"]> = Extract<Placed, { readonly kind: Kind }>;
@@ -34,7 +35,7 @@ export interface Files {
   edit(task: FileTask<"file-edit">, context: FileContext): Promise<Report>;
   /**
    * One JSON object a line, sorted by name: {name, type: "file"|"folder"|"link"|"other", size in
-   * bytes, modifiedMs since the Unix epoch}.
+   * bytes, modifiedMs since the Unix epoch}. Names that are not UTF-8 are counted on stderr.
    */
   list(task: FileTask<"file-list">, context: FileContext): Promise<Report>;
 }
@@ -168,8 +169,8 @@ async function edit(opened: Opened, task: FileTask<"file-edit">): Promise<Report
   if (refusal !== null) return refusal;
   const below = belowOf(root.rootReal, real);
   const before = await root.read(below, { symlinks: "reject" }).catch((error: unknown) => {
-    if (error instanceof FsSafeError && error.code === "not-found") return null;
-    throw error;
+    if (!isNotFound(error)) throw error;
+    return null;
   });
   if (before === null) return notDone("File not found");
   if (before.realPath !== real) return replaced(spot);
@@ -192,20 +193,53 @@ async function list({ root: place, spot, limits, signal, refusalOf }: Opened): P
   // From here on the library holds on to this very folder, whatever its name comes to mean.
   const folder = await root(real, { symlinks: "reject" });
   if (folder.rootReal !== real) return replaced(spot);
-  const lines: string[] = [];
-  let bytes = 0;
-  const options = { order: "sorted", maxEntries: entriesMax, signal } as const;
-  for await (const entry of folder.entries(".", options)) {
-    const type = typeOf(entry);
-    const modifiedMs = Math.trunc(entry.mtimeMs);
-    const line = `${JSON.stringify({ name: entry.name, type, size: entry.size, modifiedMs })}\n`;
-    bytes += Buffer.byteLength(line);
-    if (bytes > limits.outputKeptBytes) {
-      return reportOf("failed", `${spot.path} has more names than fit into one answer`);
-    }
-    lines.push(line);
+  const { entries, leftOut } = await entriesOf(folder, signal);
+  const listing = listingOf(entries, leftOut, limits.outputKeptBytes);
+  if (listing === null)
+    return reportOf("failed", `${spot.path} has more names than fit into one answer`);
+  return done(listing.text, { stderr: leftOutSentence(listing.leftOut) });
+}
+
+interface Entries {
+  readonly entries: readonly Entry[];
+  /** Names that stand for nothing: what is not UTF-8 comes as a text that is no name. */
+  readonly leftOut: number;
+}
+
+/** All that is in a folder, sorted by name. */
+async function entriesOf(folder: Root, signal: AbortSignal): Promise<Entries> {
+  const entries: Entry[] = [];
+  try {
+    const options = { order: "sorted", maxEntries: entriesMax, signal } as const;
+    for await (const entry of folder.entries(".", options)) entries.push(entry);
+    return { entries, leftOut: 0 };
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    // One name was not there, and the library goes no further.
+    return await oneByOne(folder, signal);
   }
-  return done(lines.join(""));
+}
+
+async function oneByOne(folder: Root, signal: AbortSignal): Promise<Entries> {
+  const names = await folder.list(".");
+  if (names.length > entriesMax) throw new FsSafeError("too-large", "too many names");
+  const entries: Entry[] = [];
+  let leftOut = 0;
+  for (const name of names) {
+    signal.throwIfAborted();
+    const stat = await folder.stat(`./${name}`).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+      return null;
+    });
+    if (stat !== null) entries.push({ ...stat, name });
+    // Another name was removed a moment ago, and is no part of the folder.
+    else if (name.includes("\ufffd")) leftOut += 1;
+  }
+  return { entries, leftOut };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof FsSafeError && error.code === "not-found";
 }
 
 async function put(root: Root, below: string, bytes: Buffer): Promise<void> {
@@ -227,16 +261,6 @@ function bytesOf(task: FileTask<"file-write">): Buffer | string {
   return bytes.toString("base64") === task.content
     ? bytes
     : "The content is not valid base64 (RFC 4648)";
-}
-
-function typeOf(entry: {
-  readonly isFile: boolean;
-  readonly isDirectory: boolean;
-  readonly isSymbolicLink: boolean;
-}): "file" | "folder" | "link" | "other" {
-  if (entry.isSymbolicLink) return "link";
-  if (entry.isDirectory) return "folder";
-  return entry.isFile ? "file" : "other";
 }
 
 async function kindAt(spot: Spot): Promise<"file" | "folder" | "other"> {

@@ -40,8 +40,7 @@ export interface CageStart {
 /** Builds a cage and waits until it waits. Throws CageUnavailable, or the signal's reason. */
 export async function startCage(start: CageStart): Promise<LiveCage> {
   start.signal.throwIfAborted();
-  const streams = await start.streams.open();
-  const child = spawnCaged(start.argv, launcherEnv, streams);
+  const child = await spawn(start);
   const words = listen(child);
   const limit = start.clock.after(buildMs, child.kill);
   void child.exited.then(() => limit.cancel());
@@ -66,6 +65,12 @@ export async function startCage(start: CageStart): Promise<LiveCage> {
     `A cage could not be built: ${printed === "" ? "it ended or took too long" : printed}`,
     remedyFor(printed),
   );
+}
+
+async function spawn({ argv, streams: folder }: CageStart): Promise<CagedProcess> {
+  const streams = await folder.open();
+  using filter = folder.openFilter();
+  return spawnCaged({ argv, env: launcherEnv, streams, filterFd: filter.fd });
 }
 
 function liveCage(child: CagedProcess, words: Words): LiveCage {

@@ -34,6 +34,9 @@ export const systemPath = [
   "/bin",
 ] as const;
 
+/** The descriptor from which bubblewrap reads the filter of system calls (filter.ts). */
+export const filterFd = 4;
+
 /** How long a cage may take to be built. */
 export const buildMs = 10_000;
 

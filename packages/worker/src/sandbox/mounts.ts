@@ -1,5 +1,6 @@
-// Bubblewrap's arguments as the library makes them: read before they are trusted, and bounded.
+// Bubblewrap's arguments as the library makes them: filtered, read before they are trusted, bounded.
 
+import { filterFd } from "./launcher.ts";
 import { isWithin } from "./path.ts";
 import { CageUnavailable } from "./unavailable.ts";
 
@@ -10,6 +11,7 @@ const mustHave = [
   "--unshare-pid",
   "--unshare-user",
   "--proc",
+  "--add-seccomp-fd",
 ] as const;
 
 /** What a cage must be. */
@@ -21,6 +23,13 @@ export interface Asked {
   /** Paths whose content must not be seen, and paths that must not be written. */
   readonly unreadable: readonly string[];
   readonly readOnly: readonly string[];
+}
+
+/** The same cage with the filter of system calls (filter.ts), which bubblewrap reads from `filterFd`. */
+export function withFilter(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf("--");
+  if (end < 0) throw notAsAsked("it runs nothing");
+  return [...argv.slice(0, end), "--add-seccomp-fd", String(filterFd), ...argv.slice(end)];
 }
 
 /**
@@ -42,11 +51,13 @@ export function checkedCage(argv: readonly string[], asked: Asked): readonly str
   }
   if (!command.some((word) => word.includes("/apply-seccomp")))
     throw notAsAsked("it lacks seccomp");
+  if (options[options.indexOf("--add-seccomp-fd") + 1] !== String(filterFd))
+    throw notAsAsked("it lacks the filter of system calls");
   const kept: string[] = [];
   const writable = new Set<string>();
   for (let at = 0; at < options.length; at += 1) {
     const [option = "", source = "", target = ""] = options.slice(at, at + 3);
-    if (/^--(dev-bind|bind-try|dev-bind-try|overlay|setenv)/.test(option)) {
+    if (/^--(dev-bind|bind-try|dev-bind-try|overlay|setenv|seccomp)/.test(option)) {
       throw notAsAsked(`it uses ${option}`);
     }
     if (option !== "--bind" && option !== "--ro-bind") {

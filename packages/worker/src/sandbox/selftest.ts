@@ -5,10 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { arch } from "node:os";
 import { dirname, join } from "node:path";
 import type { Clock } from "@openclaw-worker/base";
 import type { Cage } from "../job.ts";
 import type { LiveCage } from "./cage.ts";
+import { keyctlNumber } from "./filter.ts";
 import { nameExists, plantSecret, removeFile } from "./folders.ts";
 import { buildMs } from "./launcher.ts";
 import { isWithin } from "./path.ts";
@@ -76,6 +78,7 @@ function claims(userId: number): readonly (readonly [string, string])[] {
     ["secret=closed", "A caged program could read the worker's state folder"],
     ["tcp=closed", "A caged program could reach a port of this computer"],
     ["unix=closed", "A caged program could open a local socket"],
+    ["calls=filtered", "A caged program could use system calls that the cage does without"],
     ["Seccomp:=2", "The cage's system call filter is not in force"],
     ["CapEff:=0000000000000000", "A caged program holds capabilities"],
     ["NoNewPrivs:=1", "A caged program could gain privileges"],
@@ -120,10 +123,25 @@ function probe({ name, outside, secretPath, port, options }: Probe): string {
     // The filter refuses the socket itself; without it, the name would merely not be there.
     "case $(socat -u OPEN:/dev/null UNIX-CONNECT:/tmp/none 2>&1) in",
     '*"Operation not permitted"*) say unix closed ;; esac',
+    // Without the filter the kernel knows the call: it prints its log, or does not permit it.
+    "case $(LC_ALL=C dmesg -S 2>&1) in",
+    '*"not implemented"*) say calls filtered ;; esac',
+    ...keyProbe(),
     "while read -r key value rest; do",
     'case $key in Uid:|CapEff:|Seccomp:|NoNewPrivs:) say "$key" "$value" ;; esac',
     "done </proc/self/status",
   ].join("\n");
+}
+
+/** Asks for the number of the session's keyring, where there is a perl to ask by system call. */
+function keyProbe(): readonly string[] {
+  const keyctl = keyctlNumber(arch());
+  if (keyctl === null) return [];
+  const script = `exit(syscall(${keyctl}, 0, -3, 0) == -1 && $! + 0 == 38 ? 0 : 1)`;
+  return [
+    "if command -v perl >/dev/null; then",
+    `perl -e ${quote(script)} || say open "the keys of the worker's session"; fi`,
+  ];
 }
 
 async function runProbe(options: SelfTestOptions, command: string): Promise<string> {

@@ -1,10 +1,29 @@
 // The adapter around the sandbox library: a profile and a first stage in, bubblewrap's argument
 // list out. The library is never initialized, so no proxy runs and no variable is added.
+//
+// Making the list, the library starts programs itself, outside of any cage. What it starts inherits
+// this process's environment and working folder, which nothing here can change; the program that
+// opens a runner does, before any task: it works in an empty folder, and its environment is constant
+// (`settleIn` in the command's host.ts). With a PATH that holds a folder of tasks, whatever they
+// call `which` would run here, beside the worker's token.
+//
+//   which rg, which bash       by PATH, with the whole environment: guarded by settleIn
+//   rg --files … <here>        absolute (profile.ripgrep.command), --no-config; it searches the
+//                              working folder, which is empty: guarded by settleIn
+//   bwrap --version            absolute (profile.bwrapPath), in a folder of root's (toolFolders)
+//   bwrap --help               only without the library's seccomp helper, which is always given
+//   bwrap … true               only as root, who never has a cage (blueprint.ts)
+//   npm root -g                only when the helper is gone: blueprint.ts has seen it, mounts.ts
+//                              demands it; by PATH, guarded by settleIn
+//   a folder in TMPDIR         only where it mounts an empty folder; /tmp, since settleIn
+//
+// It reads SRT_DEBUG as well, and prints what it does when that is set: gone, since settleIn.
 
 import { SandboxManager, type SandboxRuntimeConfig } from "@anthropic-ai/sandbox-runtime";
 import type { Clock } from "@openclaw-worker/base";
+import { checkBubblewrap } from "./bubblewrap.ts";
 import { launcherEnv } from "./launcher.ts";
-import { boundedMounts, checkedCage, type Asked, type Scratch } from "./mounts.ts";
+import { boundedMounts, checkedCage, withFilter, type Asked, type Scratch } from "./mounts.ts";
 import { runOnce } from "./spawn.ts";
 import { aptRemedy, CageUnavailable } from "./unavailable.ts";
 
@@ -19,10 +38,12 @@ export interface WrapOptions {
 }
 
 /**
- * Arguments that build the cage when they are executed, the program's path first. Throws
- * CageUnavailable when the library warns, or when its answer is not the cage that was asked for.
+ * Arguments that build the cage when they are executed, the program's path first; bubblewrap reads
+ * the filter of system calls from `filterFd`. Throws CageUnavailable when bubblewrap is too old, when
+ * the library warns, or when its answer is not the cage that was asked for.
  */
 export async function wrap(options: WrapOptions): Promise<readonly string[]> {
+  await checkBubblewrap(options.asked.bwrap, options.clock);
   SandboxManager.updateConfig(options.profile);
   const found = SandboxManager.checkDependencies();
   const [complaint] = [...found.errors, ...found.warnings];
@@ -37,7 +58,7 @@ export async function wrap(options: WrapOptions): Promise<readonly string[]> {
     options.signal,
   );
   const argv = await wordsOf(line, options.clock);
-  return boundedMounts(checkedCage(argv, options.asked), options.scratch);
+  return boundedMounts(checkedCage(withFilter(argv), options.asked), options.scratch);
 }
 
 /**

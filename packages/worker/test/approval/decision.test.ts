@@ -408,3 +408,31 @@ test("a question that waited when the worker died is withdrawn, and asked anew w
   stage.plane.decide(signed(decisionOn(second), anna));
   assert.equal((await stage.plane.report(id))["outcome"], "done");
 });
+
+test("a decision that comes too late, and says something else, is written down", async () => {
+  await using stage = await openStage();
+  const anna = enroll(stage, "anna", "approver");
+  await stage.start({ people: asks }).ready;
+  const cancelled = stage.plane.submit(hello);
+  const ask = await stage.plane.approval(cancelled);
+  stage.plane.cancel(cancelled);
+  await stage.plane.approval(cancelled, "withdrawn");
+  stage.plane.decide(signed(decisionOn(ask), anna));
+  await noted(stage, "refused");
+  const { data, taskId } = stage.noted.find(({ type }) => type === "refused") ?? {};
+  assert.match(String(data?.["because"]), /^it is too late: withdrawn/);
+  assert.equal(taskId, cancelled);
+
+  const allowed = stage.plane.submit(hello);
+  const second = await stage.plane.approval(allowed);
+  const yes = signed(decisionOn(second), anna);
+  stage.plane.decide(yes);
+  await stage.plane.report(allowed);
+  stage.plane.decide(yes, signed(decisionOn(second, { verdict: "deny" }), anna));
+  await until(() => /too late: allowed/.test(String(last(stage, "refused")?.["because"])));
+  assert.equal(
+    stage.noted.filter(({ type }) => type === "refused").length,
+    2,
+    "the copy is no news",
+  );
+});

@@ -195,3 +195,38 @@ test("a yes that comes with a stop, or after it, begins nothing", async () => {
   assert.match(String(await local.decide(late)), /decided already: withdrawn/);
   assert.equal(stage.runner.jobs.length, 0);
 });
+
+test("beats name the newest order that was carried out, and one that comes again is confirmed at once", async () => {
+  await using stage = await openStage();
+  await stage.start({ people: {} }).ready;
+  const [first, second] = [orderOf("one"), orderOf("two")];
+  for (const order of [first, second]) {
+    stage.plane.order(order);
+    await stage.plane.until(() =>
+      stage.plane.seen.some(({ path: route, body }) => {
+        return route === "/worker/beat" && body["stopSeen"] === order.id;
+      })
+        ? true
+        : undefined,
+    );
+  }
+  using local = await atTheComputer(stage);
+  assert.equal(await local.resume(), null);
+  await toldWorks(stage);
+  // A server that was restarted knows of no confirmation: it orders again what was carried out.
+  const beats = () => stage.plane.seen.filter(({ path: route }) => route === "/worker/beat");
+  const before = beats().length;
+  let lied = false;
+  stage.plane.lie = ({ path: route }, response) => {
+    if (route !== "/worker/poll" || lied) return false;
+    lied = true;
+    response.end(JSON.stringify({ tasks: [], cancel: [], decisions: [], stop: first }));
+    return true;
+  };
+  stage.plane.order(null);
+  const id = stage.plane.submit(hello);
+  await stage.plane.report(id);
+  const beat = await stage.plane.until(() => beats()[before]);
+  assert.equal(beat.body["stopSeen"], first.id);
+  assert.equal(beat.body["stopped"], null, "it is not stopped again");
+});

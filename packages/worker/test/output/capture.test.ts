@@ -113,6 +113,29 @@ test("whatever is printed in whatever pieces: head and tail are its own, and the
   );
 });
 
+test("a flood of controls is base64, because JSON would be six times as long; a short one is text", () => {
+  const finish = (bytes: Buffer) => {
+    const capture = new Capture({ keptBytes: 1_000_000, killBytes: 1e9 });
+    for (let at = 0; at < bytes.length; at += 10_000)
+      capture.push("stdout", bytes.subarray(at, at + 10_000));
+    return capture.finish(false).stdout;
+  };
+  const nuls = Buffer.alloc(200_000);
+  assert.equal(finish(nuls).encoding, "base64");
+  assert.deepEqual(Buffer.from(finish(nuls).text, "base64"), nuls);
+  assert.deepEqual(finish(nuls.subarray(0, 100)), {
+    text: "\0".repeat(100),
+    encoding: "utf8",
+    leftOutBytes: 0,
+  });
+  // The head is text and the tail is not.
+  const mixed = Buffer.concat([Buffer.alloc(300_000, "a"), Buffer.alloc(900_000)]);
+  assert.equal(finish(mixed).encoding, "base64");
+  const colored = Buffer.from('\u001b[31mred\u001b[0m and "plain"\n'.repeat(10_000));
+  for (const text of [Buffer.alloc(200_000, "\n"), Buffer.alloc(200_000, "y\n"), colored])
+    assert.equal(finish(text).text, text.toString());
+});
+
 test("a queue of bytes gives back what was put in, less what was dropped", () => {
   const steps = fc.array(
     fc.oneof(fc.uint8Array({ maxLength: 9_000 }), fc.integer({ min: 0, max: 9_000 })),

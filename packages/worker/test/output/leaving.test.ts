@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { silentLog, systemClock } from "@openclaw-worker/base";
-import { newTaskId, type Held, type Report } from "@openclaw-worker/protocol";
+import { newTaskId, type Held, type Receipt, type Report } from "@openclaw-worker/protocol";
 import { openJournal, type Journal } from "../../src/journal.ts";
 import { openLink } from "../../src/link.ts";
 import { createOutbox, type Outbox } from "../../src/outbox.ts";
@@ -127,4 +127,53 @@ test("a report that the server finds too large is shortened, and holds no secret
   );
   assert.match(String(body["error"]), /too large for the server .*\[redacted: worker token\]/);
   assert.ok(!JSON.stringify(body).includes("hunter2"));
+});
+
+test("a report that lost its output has lost its receipt too", async () => {
+  await using desk = await openDesk();
+  desk.plane.lie = ({ path: name, body }, response) => {
+    if (name !== "/worker/result") return false;
+    const big = String(body["stdout"]).length > 1_000;
+    response.writeHead(big ? 413 : 200).end(big ? "{}" : '{"success":true}');
+    return true;
+  };
+  const hash = "a".repeat(64);
+  const receipt: Receipt = {
+    version: 1,
+    entry: "{}",
+    proof: [],
+    head: {
+      checkpoint: { version: 1, worker: "w", log: "a".repeat(32), size: 1, root: hash, at: 1 },
+      signature: { key: `SHA256:${"A".repeat(43)}`, value: "A".repeat(86) },
+      publicKey: "ssh-ed25519 x",
+    },
+  };
+  const big = { stdout: "x".repeat(2_000), stderr: "", exitCode: 0, error: null, receipt };
+  desk.outbox.post(held(1), { ...big, outcome: "done" });
+  const sent = await desk.plane.request(({ body }) => body["stdout"] === big.stdout);
+  assert.ok(sent.body["receipt"] !== undefined);
+  const { body } = await desk.plane.request(({ body }) => body["stdout"] === "");
+  assert.deepEqual([body["outcome"], body["receipt"]], ["done", undefined]);
+});
+
+test("a result that is sent again is read from the journal, as it was redacted", async () => {
+  await using desk = await openDesk();
+  let tries = 0;
+  desk.plane.lie = ({ path: name }, response) => {
+    if (name !== "/worker/result") return false;
+    tries += 1;
+    response.writeHead(tries < 3 ? 500 : 200).end(tries < 3 ? "{}" : '{"success":true}');
+    return true;
+  };
+  desk.outbox.post(held(1), { ...report, stdout: looks }, "file");
+  desk.journal.finish(held(2), JSON.stringify({ ...report, stdout: token }));
+  desk.outbox.resume();
+  await desk.outbox.flush(5_000);
+  const bodies = (one: Held): unknown[] =>
+    desk.plane.seen
+      .filter(({ body }) => body["taskId"] === one.taskId)
+      .map(({ body }) => body["stdout"]);
+  assert.ok(bodies(held(1)).every((stdout) => stdout === looks));
+  assert.ok(bodies(held(2)).every((stdout) => stdout === "[redacted: worker token]"));
+  assert.ok(tries > 2);
 });

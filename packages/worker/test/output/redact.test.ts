@@ -292,3 +292,14 @@ test("however many secrets there are, the first are found in every shape, at a b
   assert.equal(by.text(Buffer.from(token).toString("hex")), told);
   assert.equal(by.text(many[3]?.value ?? ""), "[redacted: S3]");
 });
+
+test("a secret in a long text is found wherever it stands, and a text without one is not changed", () => {
+  const piece = 65_536;
+  for (const at of [0, piece - token.length, piece - 5, piece, 2 * piece - 1]) {
+    const before = "é".repeat(at);
+    const after = "\u{1f600}".repeat(piece);
+    assert.equal(redactor.text(`${before}${token}${after}`), `${before}${told}${after}`);
+    const plain = `${before}\u{1f600}${after}\ud800`;
+    assert.equal(redactor.text(plain), plain);
+  }
+});

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Report } from "@openclaw-worker/protocol";
+import type { Receipt, Report } from "@openclaw-worker/protocol";
 import { createRedactor } from "../../src/output/redact.ts";
+import { reportJson } from "../../src/output/json.ts";
 import { redactKept, redactReport } from "../../src/output/report.ts";
 
 const token = "hunter2-hunter2-hunter2";
@@ -80,4 +81,36 @@ test("metadata that is made to be deep does not end the worker", () => {
   for (let depth = 0; depth < 50_000; depth += 1) deep = { deep };
   const left = redactReport(report({ metadata: { deep } }), redactor, "output");
   assert.match(JSON.stringify(left), /left out/);
+});
+
+const hash = "a".repeat(64);
+const receipt: Receipt = {
+  version: 1,
+  entry: "{}",
+  proof: [hash],
+  head: {
+    checkpoint: { version: 1, worker: "w", log: "a".repeat(32), size: 1, root: hash, at: 1 },
+    signature: { key: `SHA256:${"A".repeat(43)}`, value: "A".repeat(86) },
+    publicKey: "ssh-ed25519 x",
+  },
+};
+
+test("a receipt stays beside what it is of, and leaves a report that has changed since", () => {
+  const same = redactReport(report({ stdout: "hi", receipt }), redactor, "output");
+  assert.deepEqual(same.receipt, receipt);
+  for (const more of [{ stdout: token }, { stderr: token }, { error: token }]) {
+    const changed = redactReport(report({ ...more, receipt }), redactor, "output");
+    assert.equal(changed.receipt, undefined);
+  }
+});
+
+test("a report's JSON is what JSON says it is, whatever is in it and however long it is", () => {
+  for (const length of [0, 65_534, 65_535, 65_536, 131_071, 131_072]) {
+    for (const end of ["", "\u{1f600}", "\u{1f600}\u{1f600}", "\ud800", "\udc00\ud800"]) {
+      const text = `${"é".repeat(length)}${end}\u0000"\\\u2028`;
+      const whole = report({ stdout: text, stderr: end, metadata: { [end]: text.length } });
+      const bytes = reportJson(whole);
+      assert.equal(bytes.toString(), JSON.stringify(whole));
+    }
+  }
 });

@@ -143,6 +143,26 @@ test("a folder is listed one JSON object a line, sorted, links as links", async 
   assert.match((await list(at("nope"))).error ?? "", /ENOENT/);
 });
 
+test("names that are not UTF-8 are counted, and take nothing else out of the list", async () => {
+  for (const name of [Buffer.from([0xff]), Buffer.from([0x61, 0xfe])])
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), "");
+  for (const name of ["~", "plain", "z\\y", "\u001b[2J"]) writeFileSync(at(name), "12");
+  const namesIn = (text: string): unknown[] =>
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).name);
+  const report = await list(folder);
+  assert.equal(report.outcome, "done");
+  assert.deepEqual(namesIn(report.stdout), ["\u001b[2J", "plain", "z\\y", "~"]);
+  assert.equal(report.stderr, "2 names that are not UTF-8 were left out\n");
+  // A name that reads like the one that it is not.
+  writeFileSync(at("\ufffd"), "");
+  const alike = await list(folder);
+  assert.deepEqual(namesIn(alike.stdout), ["\u001b[2J", "plain", "z\\y", "~", "\ufffd"]);
+  assert.equal(alike.stderr, "2 names that are not UTF-8 were left out\n");
+});
+
 test("a path outside of every root is refused, and the roots are named", async () => {
   const outside = [
     "/etc/passwd",

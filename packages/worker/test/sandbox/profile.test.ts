@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { profileOf } from "../../src/sandbox/profile.ts";
-import { boundedMounts, checkedCage } from "../../src/sandbox/mounts.ts";
+import { boundedMounts, checkedCage, withFilter } from "../../src/sandbox/mounts.ts";
 import { cageVariables } from "../../src/sandbox/variables.ts";
 import { countsPerNamespace } from "../../src/sandbox/limits.ts";
 import { plainEnvironment } from "../fixtures/stage.ts";
@@ -66,6 +66,8 @@ const sound = [
   "--unshare-user",
   "--proc",
   "/proc",
+  "--add-seccomp-fd",
+  "4",
   "--",
   "/bin/bash",
   "-c",
@@ -91,6 +93,7 @@ test("arguments that lack a namespace, the filter or a root are no cage", () => 
     "--unshare-pid",
     "--unshare-user",
     "--die-with-parent",
+    "--add-seccomp-fd",
     "--",
   ]) {
     assert.throws(() => checkedCage(without(word), asked(["/r"])), /not what was asked/, word);
@@ -101,6 +104,16 @@ test("arguments that lack a namespace, the filter or a root are no cage", () => 
   assert.throws(() => checkedCage(bare, asked(["/r"])), /seccomp/);
   const device = [...sound.slice(0, 1), "--dev-bind", "/", "/", ...sound.slice(1)];
   assert.throws(() => checkedCage(device, asked(["/r"])), /--dev-bind/);
+  const other = [...sound.slice(0, 1), "--seccomp", "5", ...sound.slice(1)];
+  assert.throws(() => checkedCage(other, asked(["/r"])), /--seccomp/);
+  const elsewhere = sound.map((word) => (word === "4" ? "5" : word));
+  assert.throws(() => checkedCage(elsewhere, asked(["/r"])), /filter of system calls/);
+});
+
+test("the filter of system calls is the last option before the command", () => {
+  const at = sound.indexOf("--add-seccomp-fd");
+  assert.deepEqual(withFilter(sound.filter((_, index) => index !== at && index !== at + 1)), sound);
+  assert.throws(() => withFilter(["/usr/bin/bwrap", "--unshare-net"]), /runs nothing/);
 });
 
 test("a cage in which something closed would show is refused", () => {
