@@ -24,11 +24,11 @@ const packageArrows: Readonly<Record<string, readonly string[]>> = {
 const thirdParty: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["zod"],
-  client: ["zod"],
+  client: [],
   server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod"],
   worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe", "unbash"],
   mcp: ["zod", "@modelcontextprotocol/server", "@modelcontextprotocol/node"],
-  cli: ["commander", "zod"],
+  cli: ["commander"],
 };
 
 /** Room → the rooms of its package that it may import. A room is a folder of src, or a file in it. */

@@ -25,6 +25,8 @@ export interface ProcessFlags extends TaskFlags {
   readonly cwd?: string;
   readonly env?: readonly string[];
   readonly stdin?: boolean;
+  readonly network?: readonly string[];
+  readonly host?: boolean;
 }
 
 export function withAskFlags(command: Command): Command {
@@ -59,6 +61,12 @@ export function withProcessFlags(command: Command): Command {
     .addOption(
       new Option("--env <NAME=VALUE>", "environment variable (may be repeated)").argParser(gather),
     )
+    .addOption(
+      new Option("--network <domain>", "a domain that it needs (may be repeated)").argParser(
+        gather,
+      ),
+    )
+    .option("--host", "outside of the cage, where the policy's host rules allow it")
     .option("--stdin", "hand over what comes on standard input (text)");
 }
 
@@ -78,13 +86,20 @@ export interface ProcessFields {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
   readonly stdin?: string;
+  readonly needs?: { readonly network?: string[]; readonly host?: boolean };
 }
 
 export function processFields(flags: ProcessFlags, stdin: string | null): ProcessFields {
+  const { network, host } = flags;
+  const needs = {
+    ...(network === undefined ? {} : { network: [...network] }),
+    ...(host === undefined ? {} : { host }),
+  };
   return {
     ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
     ...(flags.env === undefined ? {} : { env: environment(flags.env) }),
     ...(stdin === null ? {} : { stdin }),
+    ...(network === undefined && host === undefined ? {} : { needs }),
   };
 }
 

@@ -166,7 +166,7 @@ function findTools(): CageTools {
 /** What is shown must be itself and not a link, and must not show what is hidden. */
 function checkShown(cage: Cage, { shown }: Seen, { home, hidden }: Surroundings): void {
   if (cage.roots.length === 0) {
-    throw new CageUnavailable("The policy names no root", "Run: openclaw-worker init");
+    throw new CageUnavailable("The policy names no root", "Run: openclaw-worker policy init");
   }
   // A root that is not there is left out: tasks in other roots go on, and one that would begin in
   // it is told. Without any root there is nothing to do in the cage.
