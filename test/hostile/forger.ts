@@ -171,7 +171,10 @@ export function openForger({ chance, rita, anna, thief }: ForgerParts): Forger {
   const add = (answer: Answer): void => {
     let at = below(total);
     for (const [weight, make] of makers) {
-      if (at < weight) return void make(answer);
+      if (at < weight) {
+        make(answer);
+        return;
+      }
       at -= weight;
     }
   };
@@ -224,7 +227,7 @@ function another(leaf: unknown, chance: () => number): unknown {
   if (leaf === "") return "x";
   const place = Math.floor(chance() * leaf.length);
   const characters = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF";
-  const others = [...characters].filter((one) => one !== leaf[place]);
+  const others = Array.from(characters).filter((one) => one !== leaf[place]);
   const other = others[Math.floor(chance() * others.length)] ?? "x";
   return leaf.slice(0, place) + other + leaf.slice(place + 1);
 }
