@@ -2,6 +2,7 @@
 // their own (root/descend.ts).
 
 import fs from "node:fs";
+import path from "node:path";
 import type { Host, Program } from "./host.ts";
 import type { Place } from "./place.ts";
 import { accountFor, type Account, type Role } from "./root/account.ts";
@@ -33,12 +34,26 @@ export function programOf(role: Role, options: LaunchOptions): Program {
   const { installDir, launcher, nodePath } = host;
   if (host.uid === 0) {
     const account = prepareRole(role, options);
+    demandReadable([launcher, nodePath, path.join(installDir, "node_modules/zod/package.json")]);
     return descend({ account, installDir, launcher, nodePath, args: [role], env, tied });
   }
   const program = [nodePath, launcher, role];
   const [file = nodePath, ...args] =
     tied && canTie(host) ? [setpriv, "--pdeathsig", "TERM", "--", ...program] : program;
   return { file, args, env: definedOf(env) };
+}
+
+/** Another user must be able to read the installation; of its own folder's mode nothing is asked. */
+function demandReadable(files: readonly string[]): void {
+  const closed = files.find((file) => {
+    const seen = fs.statSync(file, { throwIfNoEntry: false });
+    return seen !== undefined && (seen.mode & 0o004) === 0;
+  });
+  if (closed === undefined) return;
+  throw new Failure("The installation is closed to other users", {
+    why: `${closed} can be read by its owner only, and the programs run as users of their own`,
+    remedy: "Open what lies in the installation's folder: chmod -R go+rX *",
+  });
 }
 
 /** Can a program be ended by the kernel when its parent dies? */

@@ -60,10 +60,17 @@ const passedVariables: readonly string[] = [
   "TZ",
 ];
 
-// $1 installation, $2 where it is shown, $3 Node, $4 where that is shown (or empty), then the rest.
+// The installation's own folder may be closed to everybody but root, so what is in it is shown, a name
+// at a time. $1 installation, $2 where it is shown, $3 Node, $4 where that is shown (or empty), then the rest.
 const script = `set -e
-mount --rbind "$1" "$2"
-mount -o remount,bind,ro,nosuid,nodev "$2"
+mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs "$2"
+for one in "$1"/*; do
+  shown="$2/$(basename "$one")"
+  if [ -d "$one" ]; then mkdir "$shown"; else : > "$shown"; fi
+  mount --rbind "$one" "$shown"
+  mount -o remount,bind,ro,nosuid,nodev "$shown"
+done
+mount -o remount,ro,nosuid,nodev "$2"
 if [ -n "$4" ]; then
   mount --bind "$3" "$4"
   mount -o remount,bind,ro,nosuid,nodev "$4"

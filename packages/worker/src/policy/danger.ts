@@ -88,14 +88,36 @@ const git: Danger = {
     rebase: { short: "x" },
     "format-patch": { short: "o" },
     archive: { short: "o" },
+    // An editor, or a program that the repository's configuration names.
+    branch: { long: ["edit-description"] },
+    commit: { short: "eS", long: ["edit", "gpg-sign"] },
+    merge: { short: "eS", long: ["edit", "gpg-sign"] },
+    notes: { words: list("edit add append") },
+    replace: { long: list("edit convert-graft-file") },
+    revert: { short: "eS", long: ["edit", "gpg-sign"] },
+    tag: { short: "sua", long: list("sign annotate local-user verify") },
+    "verify-commit": { starts: [""] },
+    "verify-tag": { starts: [""] },
     "cat-file": { long: ["filters"] },
   },
+};
+
+const texPrograms = list("tex latex pdftex pdflatex xetex xelatex luatex lualatex etex latexmk");
+const tex: Danger = {
+  words: list(
+    "-shell-escape -enable-write18 -output-directory -output-dir -lua -pdflatex -latex -r -e " +
+      "-usepretex -luaonly -cnf-line -fmt -progname",
+  ),
+  long: list(
+    "shell-escape enable-write18 output-directory lua cnf-line fmt progname luaonly pdflatex latex",
+  ),
 };
 
 /** Program → what is dangerous in it. By its last name, without a version. */
 export const dangers: ReadonlyMap<string, Danger> = new Map<string, Danger>([
   ["[", { words: list("-v -R") }],
   ["7z", { starts: list("-o -w -si @") }],
+  ...texPrograms.map((name): [string, Danger] => [name, tex]),
   ["ack", { long: list("pager output ackrc") }],
   ["ag", { short: "z", long: list("pager search-zip") }],
   ["ar", { long: list("plugin output") }],
