@@ -29,7 +29,8 @@ const descentTools = ["/usr/bin/unshare", setpriv, "/usr/bin/getent"];
  */
 export function programOf(role: Role, options: LaunchOptions): Program {
   const { host, place, tied } = options;
-  const env = { ...host.env, ...options.env, OPENCLAW_WORKER_HOME: place.home };
+  const given = { ...host.env, ...options.env, OPENCLAW_WORKER_HOME: place.home };
+  const env = role === "worker" ? withoutStore(given) : given;
   const { installDir, launcher, nodePath } = host;
   if (host.uid === 0) {
     const account = prepareRole(role, options);
@@ -39,6 +40,11 @@ export function programOf(role: Role, options: LaunchOptions): Program {
   const [file = nodePath, ...args] =
     tied && canTie(host) ? [setpriv, "--pdeathsig", "TERM", "--", ...program] : program;
   return { file, args, env: definedOf(env) };
+}
+
+// The store's address may hold a password, and is the server's alone.
+function withoutStore<T extends Readonly<Record<string, string | undefined>>>(env: T) {
+  return { ...env, WORKER_STORE: undefined, WORKER_STORE_UNCHECKED: undefined };
 }
 
 /** Can a program be ended by the kernel when its parent dies? */
