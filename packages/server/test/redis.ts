@@ -61,10 +61,9 @@ export async function startRedis(settings: readonly string[] = durable): Promise
 
 function launch(folder: string, socket: string, settings: readonly string[]): ChildProcess {
   const own = ["--port 0", `--unixsocket ${socket}`, `--dir ${folder}`, '--save ""', "--daemonize no"];
-  const args = [...own, ...settings].flatMap((setting) => {
-    const [name = "", ...value] = setting.split(" ");
-    return [name, value.join(" ").replaceAll('"', "")];
-  });
+  const args = [...own, ...settings].flatMap((setting) =>
+    setting.split(" ").map((word) => (word === '""' ? "" : word)),
+  );
   // The kernel ends it when this process dies, however it dies.
   const argv = ["--pdeathsig", "KILL", "--", "/usr/bin/redis-server", ...args];
   return spawn("/usr/bin/setpriv", argv, { stdio: "ignore" });

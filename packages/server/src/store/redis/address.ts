@@ -60,7 +60,7 @@ export function parseAddress(text: string): Address {
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) throw refuse("name: letters, digits, '.', '_' and '-'");
   const dbText = query.get("db") ?? (scheme.way === "one" && !isUnix && rest !== "" ? rest : "0");
   if (!/^\d{1,4}$/.test(dbText)) throw refuse("the database must be a number");
-  if (scheme.way === "cluster" && dbText !== "0") throw refuse("a cluster has database 0 only");
+  if (scheme.way === "cluster" && (dbText !== "0" || rest !== "")) throw refuse("a cluster has database 0 only");
   if (scheme.way === "sentinel" && rest === "")
     throw refuse("the master's name follows the sentinels: …/mymaster");
   if (isUnix && (pathText === "" || places !== "")) throw refuse("three slashes, then the socket's path");

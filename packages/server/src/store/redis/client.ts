@@ -34,7 +34,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     connectTimeout: connectMs,
     keepAlive: 10_000,
     enableOfflineQueue: false,
-    maxRetriesPerRequest: null,
+    maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     // A master that became a replica takes no writes: look for the new one.
     reconnectOnError: (error: Error): boolean => error.message.startsWith("READONLY"),

@@ -202,7 +202,7 @@ function toProblem(error: unknown): Problem {
   const why = messageOf(error);
   const line = why.startsWith("OOM")
     ? "The store is full. Nothing was accepted."
-    : /connection is closed|timed out|not writable|ECONN|EPIPE/i.test(why)
+    : /connection is closed|timed out|max retries|not writable|ECONN|EPIPE/i.test(why)
       ? "The store did not answer. It is not known whether this was done: ask, or send it again with the same idempotency key."
       : "The store could not do this. Nothing was accepted.";
   return new Problem("store-unavailable", { line, cause: error, retryAfterSeconds: 2 });
