@@ -24,7 +24,7 @@ const thirdParty: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["zod"],
   client: ["zod"],
-  server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod"],
+  server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod", "ioredis"],
   worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe", "unbash"],
   cli: ["commander", "zod"],
 };
@@ -44,6 +44,8 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     parts: ["queue", "store", "guard", "config"],
     app: ["parts", "routes", "answer", "body", "guard"],
     main: ["app", "config", "guard", "listen", "queue", "state", "store"],
+    // Copies one store into another while no server runs.
+    migrate: ["config", "state", "store"],
   },
   worker: {
     policy: ["job", "errno"],
@@ -118,6 +120,11 @@ const capabilities: readonly Capability[] = [
     pattern: /"node:sqlite"/,
     files: ["worker/src/journal.ts", "worker/src/state.ts", /^server\/src\/store\/sqlite\//],
     ignore: /import type .*/g,
+  },
+  {
+    what: "Redis",
+    pattern: /"ioredis"/,
+    files: ["server/src/store/redis/client.ts"],
   },
   {
     what: "the clock and timers",

@@ -19,7 +19,13 @@ test("any process answers any request about any task", async () => {
     const taskId = await submitted(submits, "echo hi");
     const answer = await reads.ask({ path: `/tasks/${taskId}?wait=20000` });
     assert.equal(resultSchema.parse(answer.json()).outcome, "done");
-    const told = ["/workers", "/tasks?limit=5", "/tasks/stats", "/events?limit=20", "/actions?from=0"];
+    const told = [
+      "/workers",
+      "/tasks?limit=5",
+      "/tasks/stats",
+      "/events?limit=20",
+      "/actions?from=0",
+    ];
     for (const path of told) {
       const [mine, theirs] = [await one.ask({ path }), await other.ask({ path })];
       assert.equal(mine.status, 200, mine.text);
@@ -51,7 +57,9 @@ test("a Redis that goes away is told with 503 and Retry-After; workers stay, and
   const before = await submitted(one, "echo before");
   await town.client.wait(before);
   await town.redis.kill();
-  await until(async () => ((await other.ask({ path: "/health" })).status === 503 ? true : undefined));
+  await until(async () =>
+    (await other.ask({ path: "/health" })).status === 503 ? true : undefined,
+  );
   const refused = await fetch(`${town.stage.url}/tasks`, {
     method: "POST",
     headers: { authorization: `Bearer ${town.stage.token}`, "content-type": "application/json" },
@@ -91,7 +99,7 @@ test("a rolling restart under load fails no request, and runs every task once", 
   await town.stage.startWorker({ noting: true, url: town.url, slots: 8 });
   const failures: string[] = [];
   const ids: string[] = [];
-  let isOver = false;
+  const ending = new AbortController();
   const ask = async (wire: Wire, asked: Parameters<Wire["ask"]>[0]): Promise<Answered | null> => {
     try {
       const answer = await wire.ask(asked);
@@ -103,7 +111,7 @@ test("a rolling restart under load fails no request, and runs every task once", 
     }
   };
   const load = Array.from({ length: 6 }, async () => {
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       const body = { command: "echo x" };
       const sent = await ask(town.wire, { method: "POST", path: "/tasks", body });
       if (sent === null || sent.status !== 200) continue;
@@ -118,7 +126,7 @@ test("a rolling restart under load fails no request, and runs every task once", 
     assert.equal(code, 0);
     await town.start(index);
   }
-  isOver = true;
+  ending.abort();
   await Promise.all(load);
   assert.deepEqual(failures, []);
   await Promise.all(ids.map((taskId) => town.client.wait(taskId)));

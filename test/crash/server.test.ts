@@ -69,4 +69,3 @@ test("a server that is killed again and again loses no task and no result, and r
   assert.ok(lost <= killed * oldWorkers, `${lost} tasks are lost`);
   assert.ok(stage.ledger().length > 0 && stage.ledger().length < standings.length);
 });
-

@@ -56,6 +56,11 @@ const entries: readonly Entry[] = [
     load: () => import("./command/policy.ts"),
   },
   {
+    name: "store",
+    summary: "move the server's tasks to another store",
+    load: () => import("./command/store.ts"),
+  },
+  {
     name: "doctor",
     summary: "look for what is wrong, and say what to do",
     load: () => import("./command/doctor.ts"),

@@ -120,7 +120,7 @@ export function checkToken(token: string, name = "WORKER_TOKEN"): string {
 /** Null for the embedded store, `sqlite`. */
 function storeUrlOf(text: string): string | null {
   if (text === "sqlite") return null;
-  if (/^redis/.test(text)) return text;
+  if (text.startsWith("redis")) return text;
   throw new ConfigError(
     "WORKER_STORE must be an address of a Redis (redis://host:6379), or sqlite for the file in the state folder.",
   );

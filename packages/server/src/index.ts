@@ -1,6 +1,7 @@
 export { createApp } from "./app.ts";
 export { ConfigError } from "./config.ts";
 export { createGuard, type Caller, type Guard } from "./guard.ts";
+export { migrateStore, type MigrationOptions } from "./migrate.ts";
 export { runServer, type ServerHost } from "./main.ts";
 export type { AppParts } from "./parts.ts";
 export { openQueue, type Queue, type QueueOptions } from "./queue/queue.ts";

@@ -60,7 +60,13 @@ export async function startRedis(settings: readonly string[] = durable): Promise
 }
 
 function launch(folder: string, socket: string, settings: readonly string[]): ChildProcess {
-  const own = ["--port 0", `--unixsocket ${socket}`, `--dir ${folder}`, '--save ""', "--daemonize no"];
+  const own = [
+    "--port 0",
+    `--unixsocket ${socket}`,
+    `--dir ${folder}`,
+    '--save ""',
+    "--daemonize no",
+  ];
   const args = [...own, ...settings].flatMap((setting) =>
     setting.split(" ").map((word) => (word === '""' ? "" : word)),
   );

@@ -44,7 +44,7 @@ export function joinNeighbors(options: NeighborOptions): Neighbors {
   };
   const net = clock.every(options.netMs, () => {
     options.deadlines.within(0);
-    quietly(shared.ready().then(polls.offer));
+    quietly(shared.ready().then((selectors) => polls.offer(selectors)));
   });
   const subscription = shared.subscribe(hear);
   return {

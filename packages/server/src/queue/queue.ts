@@ -26,7 +26,7 @@ import {
 import { createHash, randomBytes } from "node:crypto";
 import type { Actor } from "../store/action.ts";
 import type { Freed } from "../store/shared.ts";
-import type { Cancelled, Settled, SettleRequest, Store } from "../store/store.ts";
+import type { Cancelled, Settled, Store } from "../store/store.ts";
 import { isAway } from "./away.ts";
 import { createApprovals, type Approvals } from "./approvals.ts";
 import { createDeadlines } from "./deadlines.ts";
@@ -37,6 +37,7 @@ import { createPolls, type PollRequest } from "./polls.ts";
 import { createPresenceBook } from "./presence.ts";
 import { createReaders } from "./readers.ts";
 import { createReading, type Waited } from "./reading.ts";
+import { settlePatiently } from "./settle.ts";
 import { createWitness, type Witness } from "./witness.ts";
 
 export interface QueueOptions {
@@ -60,9 +61,6 @@ export interface Receipt {
 
 /** Waiting approvals that are remembered over a restart. */
 const restoredMax = 10_000;
-/** How long an old worker's result waits for a store that is away. */
-const oldResultMsMax = 60_000;
-const oldResultPauseMs = 250;
 
 export interface SettleMessage {
   readonly taskId: TaskId;
@@ -145,7 +143,16 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     shared === null
       ? null
       : joinNeighbors({
-          ...{ store, shared, clock, log, presence, mail, polls, readers, approvals, deadlines },
+          store,
+          shared,
+          clock,
+          log,
+          presence,
+          mail,
+          polls,
+          readers,
+          approvals,
+          deadlines,
           netMs: leaseMs / 9,
         });
   await neighbors?.lookAgain();
@@ -254,7 +261,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 
   async function settle({ taskId, fence, report, freed }: SettleMessage): Promise<Settled["kind"]> {
-    const stored = settleOnce({ taskId, fence, report, at: clock.now() });
+    const stored = settlePatiently(store, clock, { taskId, fence, report, at: clock.now() });
     // In the same transaction the worker's parked poll gets its next task.
     const isHere = freed === null || polls.freed(freed);
     const settled = await stored;
@@ -262,20 +269,6 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     if (freed !== null && !isHere) await shared?.freed(freed);
     if (settled.kind === "settled") ended(settled.result, settled.readied);
     return settled.kind;
-  }
-
-  // Our own worker keeps its result and sends it again. An old one never does: while a shared store
-  // is away for a moment, its result waits here.
-  async function settleOnce(request: SettleRequest): Promise<Settled> {
-    const until = clock.monotonic() + (shared === null ? 0 : oldResultMsMax);
-    for (;;) {
-      try {
-        return await store.settle(request);
-      } catch (error) {
-        if (request.fence !== null || !isAway(error) || clock.monotonic() >= until) throw error;
-        await clock.sleep(oldResultPauseMs);
-      }
-    }
   }
 
   async function cancel(id: TaskId, by?: Actor): Promise<Cancelled> {

@@ -266,9 +266,9 @@ describe("leases of two processes", () => {
     const { tasks } = await stays.queue.poll(pollOf("home", { capacity: 2 }));
     for (const task of tasks) await stays.queue.started(heldBy(task));
     const reading = stays.queue.read(left, 20_000, never);
-    let isOver = false;
-    void reading.then(() => (isOver = true));
-    while (!isOver) {
+    const over = new AbortController();
+    void reading.then(() => over.abort());
+    while (!over.signal.aborted) {
       const starts = await town.join();
       await starts.queue.beat({ instance: "home", held: [{ taskId: kept, fence: 1 }] });
       await pause(leaseMs / 6);

@@ -178,7 +178,10 @@ describe("the Redis store", () => {
 describe("the address of a Redis", () => {
   const parsed: readonly (readonly [string, object])[] = [
     ["redis://cache", { way: "one", hosts: [{ host: "cache", port: 6379 }], db: 0, tls: false }],
-    ["rediss://u:p%40@h:1/3?name=n", { username: "u", password: "p@", db: 3, tls: true, name: "n" }],
+    [
+      "rediss://u:p%40@h:1/3?name=n",
+      { username: "u", password: "p@", db: 3, tls: true, name: "n" },
+    ],
     ["redis+unix:///run/r.sock?db=2", { path: "/run/r.sock", db: 2 }],
     ["redis://[::1]:7", { hosts: [{ host: "::1", port: 7 }] }],
     [
@@ -195,7 +198,16 @@ describe("the address of a Redis", () => {
         sentinelPassword: "s",
       },
     ],
-    ["redis-cluster://a,b:2", { way: "cluster", hosts: [{ host: "a", port: 6379 }, { host: "b", port: 2 }] }],
+    [
+      "redis-cluster://a,b:2",
+      {
+        way: "cluster",
+        hosts: [
+          { host: "a", port: 6379 },
+          { host: "b", port: 2 },
+        ],
+      },
+    ],
   ];
   for (const [text, expected] of parsed) {
     test(`${text} is understood`, () => {

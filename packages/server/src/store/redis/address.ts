@@ -24,23 +24,19 @@ export interface HostPort {
   readonly port: number;
 }
 
-const schemes: Readonly<Record<string, Pick<Address, "way" | "tls"> & { readonly port: number }>> = {
-  redis: { way: "one", tls: false, port: 6379 },
-  rediss: { way: "one", tls: true, port: 6379 },
-  "redis+unix": { way: "one", tls: false, port: 0 },
-  "redis-sentinel": { way: "sentinel", tls: false, port: 26_379 },
-  "rediss-sentinel": { way: "sentinel", tls: true, port: 26_379 },
-  "redis-cluster": { way: "cluster", tls: false, port: 6379 },
-  "rediss-cluster": { way: "cluster", tls: true, port: 6379 },
-};
+const schemes: Readonly<Record<string, Pick<Address, "way" | "tls"> & { readonly port: number }>> =
+  {
+    redis: { way: "one", tls: false, port: 6379 },
+    rediss: { way: "one", tls: true, port: 6379 },
+    "redis+unix": { way: "one", tls: false, port: 0 },
+    "redis-sentinel": { way: "sentinel", tls: false, port: 26_379 },
+    "rediss-sentinel": { way: "sentinel", tls: true, port: 26_379 },
+    "redis-cluster": { way: "cluster", tls: false, port: 6379 },
+    "rediss-cluster": { way: "cluster", tls: true, port: 6379 },
+  };
 const forms =
   "redis://[user:password@]host[:port][/db][?name=…], rediss:// for TLS, redis+unix:///path[?db=…], " +
   "redis-sentinel://host:port,host:port/master or redis-cluster://host:port,host:port";
-
-/** Is this line about a Redis at all? */
-export function isRedisAddress(text: string): boolean {
-  return Object.hasOwn(schemes, text.split(":", 1)[0] ?? "");
-}
 
 /**
  * Reads an address as `forms` has it. Query: `name` (what keys begin with), `db`, `sentinelPassword`.
@@ -52,7 +48,9 @@ export function parseAddress(text: string): Address {
   if (found === null || scheme === undefined) throw refuse("it has another form");
   const [, kind = "", credentials, places = "", pathText = "", queryText = ""] = found;
   const query = new URLSearchParams(queryText);
-  const unknown = [...query.keys()].find((key) => !["name", "db", "sentinelPassword"].includes(key));
+  const unknown = [...query.keys()].find(
+    (key) => !["name", "db", "sentinelPassword"].includes(key),
+  );
   if (unknown !== undefined) throw refuse(`it does not know ?${unknown}=`);
   const isUnix = kind === "redis+unix";
   const rest = pathText.slice(1);
@@ -60,10 +58,12 @@ export function parseAddress(text: string): Address {
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(name)) throw refuse("name: letters, digits, '.', '_' and '-'");
   const dbText = query.get("db") ?? (scheme.way === "one" && !isUnix && rest !== "" ? rest : "0");
   if (!/^\d{1,4}$/.test(dbText)) throw refuse("the database must be a number");
-  if (scheme.way === "cluster" && (dbText !== "0" || rest !== "")) throw refuse("a cluster has database 0 only");
+  if (scheme.way === "cluster" && (dbText !== "0" || rest !== ""))
+    throw refuse("a cluster has database 0 only");
   if (scheme.way === "sentinel" && rest === "")
     throw refuse("the master's name follows the sentinels: …/mymaster");
-  if (isUnix && (pathText === "" || places !== "")) throw refuse("three slashes, then the socket's path");
+  if (isUnix && (pathText === "" || places !== ""))
+    throw refuse("three slashes, then the socket's path");
   const [username, password] = credentialsOf(credentials);
   return {
     way: scheme.way,
@@ -99,5 +99,7 @@ function hostOf(text: string, usualPort: number): HostPort {
 }
 
 function refuse(why: string): StoreRefused {
-  return new StoreRefused(`The store's address is not one that this server knows: ${why}. Forms: ${forms}`);
+  return new StoreRefused(
+    `The store's address is not one that this server knows: ${why}. Forms: ${forms}`,
+  );
 }

@@ -20,7 +20,9 @@ export interface Asks {
 export async function checkRedis(asks: Asks, unchecked: boolean): Promise<void> {
   const version = fieldOf(await asks.info("server"), "redis_version");
   if (Number.parseInt(version, 10) < versionMin)
-    throw new StoreRefused(`This Redis is version ${version}. A store needs Redis ${versionMin} or newer.`);
+    throw new StoreRefused(
+      `This Redis is version ${version}. A store needs Redis ${versionMin} or newer.`,
+    );
 
   const wrong: string[] = [];
   const expect = async (name: string, wanted: string, why: string): Promise<boolean> => {
@@ -35,13 +37,15 @@ export async function checkRedis(asks: Asks, unchecked: boolean): Promise<void> 
     await expect("appendfsync", "always", "what is accepted must be on disk before it is answered"),
     await expect("maxmemory-policy", "noeviction", "no task may be thrown away for room"),
   ].every(Boolean);
-  if (wrong.length > 0) throw refuse(wrong, "and the same in redis.conf, or: redis-cli CONFIG REWRITE");
+  if (wrong.length > 0)
+    throw refuse(wrong, "and the same in redis.conf, or: redis-cli CONFIG REWRITE");
   if (isTold || unchecked) return;
 
   if (fieldOf(await asks.info("persistence"), "aof_enabled") !== "1")
     wrong.push("  its log of writes is off (aof_enabled:0): appendonly yes, appendfsync always");
   const policy = fieldOf(await asks.info("memory"), "maxmemory_policy");
-  if (policy !== "noeviction") wrong.push(`  maxmemory-policy is "${policy}": it must be noeviction`);
+  if (policy !== "noeviction")
+    wrong.push(`  maxmemory-policy is "${policy}": it must be noeviction`);
   wrong.push("  it does not tell appendfsync, because CONFIG is forbidden here: it must be always");
   throw refuse(
     wrong,

@@ -61,7 +61,9 @@ export async function createClient(options: ClientOptions): Promise<Client> {
         ...common,
         sentinels: [...address.hosts],
         name: address.master,
-        ...(address.sentinelPassword === null ? {} : { sentinelPassword: address.sentinelPassword }),
+        ...(address.sentinelPassword === null
+          ? {}
+          : { sentinelPassword: address.sentinelPassword }),
         ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
       });
     case "one":
@@ -72,7 +74,12 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   }
 }
 
-async function loadLibrary(): Promise<Pick<typeof import("ioredis"), "Cluster" | "Redis">> {
+interface Library {
+  readonly Redis: typeof Redis;
+  readonly Cluster: typeof Cluster;
+}
+
+async function loadLibrary(): Promise<Library> {
   try {
     return await import("ioredis");
   } catch (error) {

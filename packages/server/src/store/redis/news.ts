@@ -16,9 +16,7 @@ const newsSchema = z.object({
   letter: z.array(texts).optional(),
   halt: z.array(z.tuple([z.string(), z.string(), z.string()])).optional(),
   freed: z.array(z.tuple([z.string(), z.number(), z.number()])).optional(),
-  seen: z
-    .array(z.tuple([z.string(), z.string(), z.coerce.number(), z.coerce.number()]))
-    .optional(),
+  seen: z.array(z.tuple([z.string(), z.string(), z.coerce.number(), z.coerce.number()])).optional(),
 });
 
 /** What another process said; nothing when it was this one (`origin`). */

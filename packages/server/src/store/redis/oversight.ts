@@ -40,9 +40,21 @@ export function oversightVerbs(parts: Parts & { readonly prefix: string }): Over
       const { id, worker, rule } = request;
       const by = JSON.stringify(decidedBy);
       const reply = await connection.run(asking.ask, [
-        ...[id, taskId, fence, instance, worker, request.taskId],
-        ...[digest, state, by, ask.levels.join("+"), JSON.stringify(request), request.expiresAt],
-        ...[at, perTaskMax, waitingMax],
+        id,
+        taskId,
+        fence,
+        instance,
+        worker,
+        request.taskId,
+        digest,
+        state,
+        by,
+        ask.levels.join("+"),
+        JSON.stringify(request),
+        request.expiresAt,
+        at,
+        perTaskMax,
+        waitingMax,
         JSON.stringify({ approvalId: id, worker, rule }),
         JSON.stringify({ approvalId: id, state, decidedBy }),
       ]);
@@ -111,8 +123,14 @@ export function oversightVerbs(parts: Parts & { readonly prefix: string }): Over
     async saveWitness(change) {
       const { worker, alarm, entries, nodes } = change;
       const reply = await connection.run(watch.saveWitness, [
-        ...[worker, change.version, change.known ?? "", change.from, change.nodesFrom],
-        ...[alarm?.text ?? "", alarm?.evidence ?? "", change.at],
+        worker,
+        change.version,
+        change.known ?? "",
+        change.from,
+        change.nodesFrom,
+        alarm?.text ?? "",
+        alarm?.evidence ?? "",
+        change.at,
         alarm === null ? "" : JSON.stringify({ worker, alarm: alarm.text }),
         Buffer.concat(nodes),
         entries.length,

@@ -114,7 +114,10 @@ export interface Ended {
 
 /** What a report and the task's own facts come to; the kept text gives the same (`resultOf`). */
 export function joined(report: Report, { taskId, at, ...found }: Ended): Result {
-  const worker = z.string().nullable().parse(JSON.parse(textOf(found.worker)));
+  const worker = z
+    .string()
+    .nullable()
+    .parse(JSON.parse(textOf(found.worker)));
   return joinParts(taskId, {
     at,
     worker,

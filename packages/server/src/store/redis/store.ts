@@ -32,7 +32,7 @@ export interface RedisStoreOptions {
 }
 
 /** Version of the layout of keys. */
-const layout = "1";
+export const layout = "1";
 const readyMax = 200;
 
 /**
