@@ -15,7 +15,10 @@ export interface MigrationOptions {
   readonly env: Environment;
   readonly home: string;
   readonly uid: number;
+  /** Progress and what went wrong. */
   readonly say: (line: string) => void;
+  /** What it came to. */
+  readonly print: (line: string) => void;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface MigrationOptions {
  * @returns the exit code: 0 when both hold the same, 2 for what a person must change first, else 1
  */
 export async function migrateStore(options: MigrationOptions): Promise<number> {
-  const { from, to, say } = options;
+  const { from, to, say, print } = options;
   try {
     if (from === to) throw new ConfigError("--from and --to name the same store.");
     await using source = await openVault(from, options);
@@ -32,12 +35,12 @@ export async function migrateStore(options: MigrationOptions): Promise<number> {
       say(`${step}: ${records} records`),
     );
     const where = shownAddress(to);
-    say(
+    print(
       moved.kind === "moved"
         ? `Copied ${moved.records} records to ${where}. ${moved.checksum} is the SHA-256 of both.`
         : `${where} holds the same ${moved.records} records already (SHA-256 ${moved.checksum}). Nothing was changed.`,
     );
-    say(`The source is as it was. Start the server with WORKER_STORE=${where}`);
+    print(`The source is as it was. Start the server with WORKER_STORE=${where}`);
     return 0;
   } catch (error) {
     say(`openclaw-worker store migrate: ${messageOf(error)}`);

@@ -47,6 +47,7 @@ async function migrate(host: Host, flags: MigrateFlags): Promise<number> {
     home: host.home,
     uid: host.uid,
     say: (line) => host.stderr.write(`${line}\n`),
+    print: (line) => host.stdout.write(`${line}\n`),
   });
 }
 

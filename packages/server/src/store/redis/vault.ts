@@ -26,6 +26,7 @@ interface Parts {
 }
 
 const pageSize = 500;
+const membersAtOnce = 50;
 /** A server says this often and more that it is there. */
 const serverMs = 30_000;
 
@@ -118,8 +119,9 @@ async function* recordsOf(parts: Parts): AsyncGenerator<MoveRecord> {
     };
     yield { kind: "session", session };
   }
-  for await (const id of membersOf(parts, `${prefix}all`))
-    yield { kind: "task", task: await taskFacts(parts, id) };
+  for await (const page of membersOf(parts, `${prefix}all`))
+    for (const task of await Promise.all(page.map((id) => taskFacts(parts, id))))
+      yield { kind: "task", task };
   for (const line of listOf(await connection.call("LRANGE", `${prefix}events`, 0, -1))) {
     const [id, type, at, taskId, details = ""] = textOf(line).split("\t");
     yield {
@@ -131,8 +133,9 @@ async function* recordsOf(parts: Parts): AsyncGenerator<MoveRecord> {
       details: details === "" ? null : JSON.parse(details),
     };
   }
-  for await (const id of membersOf(parts, `${prefix}approvals`))
-    yield { kind: "approval", approval: await approvalFacts(parts, id) };
+  for await (const page of membersOf(parts, `${prefix}approvals`))
+    for (const approval of await Promise.all(page.map((id) => approvalFacts(parts, id))))
+      yield { kind: "approval", approval };
   yield* watched(parts);
 }
 
@@ -208,17 +211,15 @@ async function* nodesOf({ connection, prefix }: Parts, worker: string): AsyncGen
   }
 }
 
-/** Members of a sorted set by their scores, which differ. */
-async function* membersOf({ connection }: Parts, key: string): AsyncGenerator<string> {
+/** Members of a sorted set by their scores, which differ; few at a time, because they may be large. */
+async function* membersOf({ connection }: Parts, key: string): AsyncGenerator<readonly string[]> {
   let after = "-inf";
   for (;;) {
-    const limit = ["WITHSCORES", "LIMIT", 0, pageSize] as const;
+    const limit = ["WITHSCORES", "LIMIT", 0, membersAtOnce] as const;
     const page = listOf(await connection.call("ZRANGEBYSCORE", key, after, "+inf", ...limit));
-    for (let place = 0; place < page.length; place += 2) {
-      yield textOf(page[place]);
-      after = `(${textOf(page[place + 1])}`;
-    }
-    if (page.length < 2 * pageSize) return;
+    yield page.filter((_, place) => place % 2 === 0).map(textOf);
+    if (page.length < 2 * membersAtOnce) return;
+    after = `(${textOf(page.at(-1))}`;
   }
 }
 
