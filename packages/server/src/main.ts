@@ -74,7 +74,8 @@ async function serve(
   const { approveToken } = config;
   if (approveToken === token)
     throw new ConfigError("APPROVE_TOKEN must differ from the token in the state folder.");
-  const store = await openStore(config, { clock, log });
+  // Closed also when the queue could not be opened; closed twice it is no harm.
+  await using store = await openStore(config, { clock, log });
   await using queue = await openQueue({
     store,
     clock,

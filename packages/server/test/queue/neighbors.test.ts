@@ -291,6 +291,26 @@ describe("leases of two processes", () => {
     assert.equal((await next.store.get(id))?.phase, "started");
   });
 
+  test("while Redis is away, no lease runs out", async () => {
+    await using own = await startRedis();
+    await using town = openTown(own, leaseMs);
+    const { queue, store } = await town.join();
+    const id = await send(queue, command());
+    const task = await takeTask(queue, pollOf("home"));
+    await queue.started(heldBy(task));
+    const polled = queue.poll(pollOf("other"));
+    await own.kill();
+    await pause(2 * leaseMs);
+    await own.restart();
+    await until(() => store.counts().then(Boolean, () => false));
+    const beat = await queue.beat({ instance: "home", held: [heldBy(task)] });
+    assert.deepEqual(beat.stale, []);
+    assert.equal((await store.get(id))?.phase, "started");
+    // Who waited all the time is given work again.
+    const next = await send(queue, command());
+    assert.equal((await polled).tasks[0]?.id, next);
+  });
+
   test("an old worker's poll at one process takes a task of the other", async () => {
     await using town = openTown(redis, leaseMs);
     const [one, other] = [await town.join(), await town.join()];

@@ -35,6 +35,11 @@ export async function checkRedis(asks: Asks, unchecked: boolean): Promise<void> 
   const isTold = [
     await expect("appendonly", "yes", "tasks must be on disk"),
     await expect("appendfsync", "always", "what is accepted must be on disk before it is answered"),
+    await expect(
+      "no-appendfsync-on-rewrite",
+      "no",
+      "the log must be synced while it is rewritten, too",
+    ),
     await expect("maxmemory-policy", "noeviction", "no task may be thrown away for room"),
   ].every(Boolean);
   if (wrong.length > 0)

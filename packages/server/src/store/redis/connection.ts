@@ -43,6 +43,9 @@ export interface ConnectionOptions {
 /** A command that takes longer has failed: whether it was done is not known. */
 const commandMs = 5_000;
 const checkAgainMs = 5_000;
+const startMs = 15_000;
+/** A connection that only listens would not notice that its other end is gone: it asks this often. */
+const pingMs = 5_000;
 
 /** @throws StoreRefused when it cannot be reached or may not keep tasks */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
@@ -50,7 +53,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   const prefix = prefixOf(address);
   const title = `openclaw-worker-${options.origin.slice(0, 8)}`;
   const client = await createClient({ address, clock, title, commandMs });
-  const ears = await createClient({ address, clock, title: `${title}-ears` });
+  const ears = await createClient({ address, clock, title: `${title}-ears`, commandMs });
   const listeners = new Set<Listener>();
   let state: "opening" | "ready" | "away" | "closed" = "opening";
   let looksAgain: Timer | null = null;
@@ -97,7 +100,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 
   for (const one of [client, ears]) one.on("error", () => {});
   try {
-    await Promise.all([client.connect(), ears.connect()]);
+    await within(clock, Promise.all([client.connect(), ears.connect()]));
     await prepare();
     await ears.subscribe(`${prefix}news`);
   } catch (error) {
@@ -116,6 +119,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   });
   for (const end of ["close", "end"] as const) client.on(end, wentAway);
   ears.on("ready", hear);
+  const pinging = clock.every(pingMs, () => {
+    if (isHearing) ears.ping().catch(() => ears.disconnect(true));
+  });
   ears.on("close", () => {
     isHearing = false;
   });
@@ -160,12 +166,20 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       const wasReady = state === "ready";
       state = "closed";
       looksAgain?.cancel();
+      pinging.cancel();
       ears.disconnect();
       // What is under way is answered first.
       if (wasReady) await client.quit().catch(() => {});
       client.disconnect();
     },
   };
+}
+
+// Sentinels and clusters are asked again and again; a server that starts says so instead.
+async function within(clock: Clock, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  using _timer = clock.after(startMs, () => late.reject(new Error(`no answer in ${startMs} ms`)));
+  await Promise.race([work, late.promise]);
 }
 
 /** What all keys begin with: a hash tag, so that they live in one slot of a cluster. */

@@ -5,6 +5,10 @@
 // time in milliseconds, empty for Redis' own (tests hand one in), ARGV[3] the longest pause that the
 // lease clock counts. A script's own arguments follow; `take()` gives one after another.
 //
+// Redis does not take back what a script did before it failed. So a script refuses before its first
+// write or not at all; and when memory is full, Redis refuses at the first write that needs room and
+// at no later one (a settle begins with removals, so results are taken also then).
+//
 // Keys (docs/scaling.md has the table):
 //   task:ID body:ID result:ID            a task: what changes, what it shall do, how it ended
 //   ready:SELECTOR selectors             what may be claimed, best first; the selectors that have some
