@@ -47,10 +47,12 @@ interface Launched {
 const aides = {
   answerer: import.meta.resolve("./aide/answerer.ts"),
   "bare-parking": import.meta.resolve("./aide/bare-parking.ts"),
+  decider: import.meta.resolve("./aide/decider.ts"),
   filler: import.meta.resolve("./aide/filler.ts"),
   load: import.meta.resolve("./aide/load.ts"),
   parker: import.meta.resolve("./aide/parker.ts"),
   relay: import.meta.resolve("./aide/relay.ts"),
+  runner: import.meta.resolve("./aide/runner.ts"),
   spawner: import.meta.resolve("./aide/spawner.ts"),
 } as const;
 type AideName = keyof typeof aides;

@@ -1,6 +1,8 @@
 import type { Row } from "./row.ts";
 import { burst } from "./rows/burst.ts";
+import { cage } from "./rows/cage.ts";
 import { cancel } from "./rows/cancel.ts";
+import { decide } from "./rows/decide.ts";
 import { echo } from "./rows/echo.ts";
 import { history } from "./rows/history.ts";
 import { idle } from "./rows/idle.ts";
@@ -13,6 +15,8 @@ import { stores } from "./rows/stores.ts";
 
 /** In the order in which they run. */
 export const rows: readonly Row[] = [
+  decide,
+  cage,
   echo,
   burst,
   queue,

@@ -16,25 +16,29 @@ const packageArrows: Readonly<Record<string, readonly string[]>> = {
   client: ["protocol", "base"],
   server: ["protocol", "base"],
   worker: ["protocol", "base"],
-  cli: ["client", "server", "worker", "protocol", "base"],
+  mcp: ["client", "protocol", "base"],
+  cli: ["client", "mcp", "server", "worker", "protocol", "base"],
 };
 
 /** Package → what it may import from outside the house, beside Node itself. */
 const thirdParty: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["zod"],
-  client: ["zod"],
+  client: [],
   server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod", "ioredis"],
   worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe", "unbash"],
-  cli: ["commander", "zod"],
+  mcp: ["zod", "@modelcontextprotocol/server", "@modelcontextprotocol/node"],
+  cli: ["commander"],
 };
 
 /** Room → the rooms of its package that it may import. A room is a folder of src, or a file in it. */
 const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   server: {
     routes: ["parts", "answer", "config", "queue", "store"],
-    queue: ["store"],
-    store: [],
+    queue: ["store", "audit"],
+    store: ["audit"],
+    audit: [],
+    refusals: ["store"],
     guard: [],
     answer: [],
     body: [],
@@ -42,28 +46,50 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     listen: ["config"],
     state: ["config"],
     parts: ["queue", "store", "guard", "config"],
-    app: ["parts", "routes", "answer", "body", "guard"],
+    app: ["parts", "routes", "answer", "body", "guard", "refusals"],
     main: ["app", "config", "guard", "listen", "queue", "state", "store"],
     // Copies one store into another while no server runs.
     migrate: ["config", "state", "store"],
   },
   worker: {
-    policy: ["job", "errno"],
+    // An agent's driver is handed its process and its gate: it knows neither cage nor loop.
+    agent: ["policy"],
+    policy: ["job", "errno", "trust", "glob"],
+    glob: [],
     output: [],
-    sandbox: ["job"],
-    run: ["job", "sandbox", "output", "environment"],
+    sandbox: ["job", "glob"],
+    run: ["job", "sandbox", "output", "environment", "glob"],
     environment: ["sandbox"],
-    journal: [],
+    journal: ["backlog"],
+    backlog: [],
     link: ["answer", "weather"],
     answer: [],
     weather: ["answer"],
     verify: [],
     slots: [],
-    state: ["errno"],
+    state: ["errno", "trust"],
+    trust: [],
     errno: [],
     config: [],
     job: [],
     place: ["job", "policy"],
+    note: [],
+    audit: [],
+    durable: [],
+    keys: ["durable", "errno", "trust"],
+    "key-watch": ["keys", "note"],
+    identity: ["durable", "errno"],
+    stop: ["durable", "keys", "note"],
+    judged: ["approval", "budget", "job", "note", "place", "policy", "refusal"],
+    consented: ["judged", "refusal", "slots"],
+    overreach: ["approval", "note"],
+    notify: ["sandbox"],
+    begin: ["journal", "journal-watch", "link", "note", "presence", "slots"],
+    ending: ["slots"],
+    refusal: ["policy"],
+    // `link` carries what it tells the server; nothing of the network decides here.
+    approval: ["errno", "glob", "job", "keys", "link", "note", "policy", "slots", "stop"],
+    authority: ["approval", "identity", "key-watch", "keys", "note", "stop"],
   },
 };
 
@@ -74,6 +100,9 @@ const capabilities: readonly Capability[] = [
     pattern: /"node:child_process"/,
     files: [
       "worker/src/sandbox/spawn.ts",
+      // What runs outside of a cage: commands that host rules name, and the network's gateway. In a
+      // file of its own, so that nothing which builds cages can start anything without one.
+      "worker/src/sandbox/outside.ts",
       "cli/src/doctor/cage.ts",
       "cli/src/doctor/machine.ts",
       "cli/src/root/account.ts",
@@ -91,10 +120,15 @@ const capabilities: readonly Capability[] = [
       "worker/src/sandbox/selftest.ts",
       // Wraps the descriptors of a task's output, which are FIFOs; it connects to nothing.
       "worker/src/sandbox/spawn.ts",
+      "worker/src/sandbox/outside.ts",
+      // The local socket of the state folder, both ends: a person at this computer.
+      "worker/src/approval/socket.ts",
       "client/src/send.ts",
       "server/src/listen.ts",
       "server/src/routes/notify.ts",
       "cli/src/up/port.ts",
+      // Streamable HTTP for agents, at loopback and with the token.
+      "mcp/src/http.ts",
     ],
     // Types of sockets and streams open nothing.
     ignore: /import type .*/g,
@@ -105,12 +139,30 @@ const capabilities: readonly Capability[] = [
     only: /^(?:worker|server|protocol|base|client)\//,
     files: [
       "worker/src/journal.ts",
+      // Lists the sessions that the user's Claude Code has, by the ends of their files.
+      "worker/src/agent/claude/sessions.ts",
       "worker/src/state.ts",
+      // The audit log's three files, which only grow.
+      "worker/src/audit/strip.ts",
+      // Small files that are replaced whole: keys, the worker's own key, the stops in force.
+      "worker/src/durable.ts",
+      "worker/src/keys.ts",
+      "worker/src/identity.ts",
+      "worker/src/stop.ts",
+      // Used nonces and grants; the hashes of what a person says yes to; the socket's folder.
+      "worker/src/approval/store.ts",
+      "worker/src/approval/files.ts",
+      "worker/src/approval/socket.ts",
       "worker/src/policy/load.ts",
       "worker/src/policy/roots.ts",
       "worker/src/run/files.ts",
       "worker/src/sandbox/folders.ts",
-      "worker/src/sandbox/guarded.ts",
+      // The look for what rules and guards close, before each cage.
+      "worker/src/sandbox/look.ts",
+      // The private folders that gateways have their sockets in.
+      "worker/src/sandbox/network/folder.ts",
+      // Reads /proc: who descends from whom, and whom an earlier worker left.
+      "worker/src/sandbox/processes.ts",
       "server/src/state.ts",
     ],
     ignore: /import type .*/g,
@@ -118,7 +170,12 @@ const capabilities: readonly Capability[] = [
   {
     what: "SQL",
     pattern: /"node:sqlite"/,
-    files: ["worker/src/journal.ts", "worker/src/state.ts", /^server\/src\/store\/sqlite\//],
+    files: [
+      "worker/src/journal.ts",
+      "worker/src/state.ts",
+      "worker/src/approval/store.ts",
+      /^server\/src\/store\/sqlite\//,
+    ],
     ignore: /import type .*/g,
   },
   {

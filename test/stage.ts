@@ -131,7 +131,7 @@ export async function openStage(wish: StageWish = {}): Promise<Stage> {
     startServer: async () => (server = await startServer()),
     async startWorker(asked = {}) {
       const program = launchWorker(asked);
-      await program.said(/^Ready$/);
+      await program.said(/^Ready\b/);
       return program;
     },
     ledger: () => readLedger(ledgerFile),

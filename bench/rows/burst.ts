@@ -3,6 +3,7 @@
 import { fieldsOf } from "../fields.ts";
 import { openHouse } from "../house.ts";
 import { pause, spreadOf } from "../measure.ts";
+import { rssMb } from "../proc.ts";
 import { atLeast, atMost, type Bench, type Finding, type Line, type Row } from "../row.ts";
 import { openSshd } from "../sshd.ts";
 
@@ -37,10 +38,15 @@ async function run(bench: Bench): Promise<Finding> {
   const rounds = bench.size(5, 2);
   const one = await turns([ours, bare, sshing], { lanes: 1, count: bench.size(60, 20), rounds });
   const eight = await turns([ours, bare, sshing], { lanes: 8, count: bench.size(160, 40), rounds });
+  const rss = rssMb(house.worker?.pid ?? 0);
   await load.stop();
   await spawner.stop();
   return {
-    lines: [...linesFor("1 submitter", one), ...linesFor("8 submitters", eight)],
+    lines: [
+      ...linesFor("1 submitter", one),
+      ...linesFor("8 submitters", eight),
+      { what: "worker RSS after it", unit: "MB", ours: rss, beside: null, goal: null },
+    ],
     notes:
       ssh.kind === "open"
         ? ["ssh: a new command over an open connection (ControlMaster) to an sshd on loopback."]

@@ -15,7 +15,10 @@ export interface LogOptions {
   readonly clock: Clock;
   readonly write: (line: string) => void;
   readonly level: LogLevel;
-  /** `json`: one JSON object a line. `text`: time, level, message, key=value, for people. */
+  /**
+   * `json`: one JSON object a line. `text`: time, level, message, key=value, for people. In both,
+   * characters that a terminal would obey and not show are written as JSON writes them, `\u001b`.
+   */
   readonly format: "json" | "text";
 }
 
@@ -23,11 +26,13 @@ const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 
 export function createLog(options: LogOptions): Log {
   const print = options.format === "json" ? jsonLine : textLine;
+  const show = (level: LogLevel, entry: Entry): string =>
+    plain(print(new Date(options.clock.now()), level, entry));
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (rank[level] < rank[options.level]) return;
-      options.write(`${print(new Date(options.clock.now()), level, { message, fields })}\n`);
+      options.write(`${show(level, { message, fields })}\n`);
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
@@ -38,6 +43,20 @@ export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 interface Entry {
   readonly message: string;
   readonly fields: LogFields;
+}
+
+// Controls, and what changes the order or the look of the text around it: who names a file or a task
+// shall not write to the terminal of whoever reads the log. What JSON leaves of these stands inside
+// of a string, where an escape means the same.
+const unshown = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+function plain(line: string): string {
+  return line.replaceAll(unshown, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
 }
 
 function jsonLine(time: Date, level: LogLevel, entry: Entry): string {

@@ -52,6 +52,30 @@ test("a log line is one line, of the level that was asked for", () => {
   ]);
 });
 
+test("a log line holds nothing that a terminal obeys", () => {
+  const lines: string[] = [];
+  const clock: Clock = { ...systemClock(), now: () => 0 };
+  const evil = "a\u001b]0;x\u0007\u009b2J\u007f\u202eb\ud800!\u{e0041}\u2028";
+  for (const format of ["text", "json"] as const) {
+    const log = createLog({ clock, level: "info", format, write: (line) => lines.push(line) });
+    log.info(`${evil}\r\n${evil}`, { why: evil, [evil]: 1 });
+  }
+  const safe = String.raw`a\u001b]0;x\u0007\u009b2J\u007f\u202eb\ud800!\udb40\udc41\u2028`;
+  assert.equal(
+    lines[0],
+    `1970-01-01T00:00:00.000Z info  ${safe} ${safe} why="${safe}" ${safe}=1\n`,
+  );
+  for (const line of lines) assert.match(line, /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*\n$/u);
+  const read: unknown = JSON.parse(lines[1] ?? "");
+  assert.deepEqual(read, {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "info",
+    msg: `${evil}\r\n${evil}`,
+    why: evil,
+    [evil]: 1,
+  });
+});
+
 test("the causes of an error are named in their order", () => {
   assert.equal(
     chainOf(new Error("outer", { cause: new Error("inner", { cause: "root" }) })),

@@ -6,6 +6,7 @@ import { findConnection, type ConnectionFlags } from "./connection.ts";
 import { durationText } from "./duration.ts";
 import { exitCodes, usageFailure } from "./failure.ts";
 import type { Host } from "./host.ts";
+import { keyFileOf, readKey } from "./key/own.ts";
 import { paintOf } from "./paint.ts";
 import { exitCodeOfResult, printResult } from "./show.ts";
 import type { TaskFlags } from "./task-flags.ts";
@@ -24,7 +25,10 @@ export async function deliver(host: Host, flags: TaskFlags, request: TaskRequest
   const { timeout } = request;
   if (timeout !== undefined && timeout !== 0) checkTimeout(timeout);
   using client = connect(host, flags);
-  const accepted = await client.submit(request, host.signal);
+  // Whoever has a key signs: a worker that wants no signature minds none.
+  const sign = readKey(host, keyFileOf(host));
+  const signed = sign === null ? request : { ...request, sign };
+  const accepted = await client.submit(signed, host.signal);
   const { taskId, online } = accepted;
   if (flags.detach === true) {
     host.stdout.write(flags.json === true ? `${JSON.stringify(accepted)}\n` : `${taskId}\n`);

@@ -1,11 +1,15 @@
 // What a command may know of the process that it runs in. main.ts makes the only real one.
 
+import type { Readable, Writable } from "node:stream";
 import type { Clock } from "@openclaw-worker/base";
 
 export interface Host {
   readonly args: readonly string[];
+  /** The variables that the process was started with. They stay what they were. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: Input;
+  /** Standard input and output as streams: for a protocol that is spoken over them. */
+  pipes(): { readonly input: Readable; readonly output: Writable };
   readonly stdout: Output;
   readonly stderr: Output;
   /** -1 where the system has no user ids. */
@@ -29,10 +33,13 @@ export interface Host {
   /** Aborted by the second; the process ends right after its listeners ran. */
   readonly hurry: AbortSignal;
   /**
-   * Makes this folder (0700) and works in it. It stays empty: the sandbox library searches the
-   * folder it works in, to its last file, and leaves marks there.
+   * For what builds cages, before it opens a runner. From then on the process itself owes nothing to
+   * where it was started: it works in this folder (made, 0700), and its own environment is a constant
+   * PATH of the system's folders and what names the home, language, time zone and certificates. The
+   * sandbox library starts programs by that PATH, with that environment, and searches the folder it
+   * works in, to its last file, and leaves marks there: it must be empty, and no task's.
    */
-  workIn(folder: string): void;
+  settleIn(folder: string): void;
   /** Replaces this process by another program, under the same pid; does not come back. */
   become(program: Program): never;
 }
@@ -48,11 +55,24 @@ export interface Input {
   readonly isTerminal: boolean;
   /** All bytes until the end. */
   readAll(): Promise<Buffer>;
+  /** The bytes as they come. */
+  chunks(): AsyncIterable<Buffer>;
+  /**
+   * Keys of a terminal, as they are pressed and unechoed, until the signal is aborted: one text a
+   * key (`\u001B[A` is the up arrow), or more when text was pasted. Ctrl-C comes as `\u0003`.
+   */
+  keys(signal: AbortSignal): AsyncIterable<string>;
+  /** One line of a terminal, or null at its end. */
+  readLine(signal: AbortSignal): Promise<string | null>;
 }
 
 export interface Output {
   readonly isTerminal: boolean;
   /** Terminal width in columns; 80 when it is none. */
   readonly columns: number;
+  /** Terminal height in lines; 24 when it is none. */
+  readonly rows: number;
   write(data: string | Uint8Array): void;
+  /** Resolves when the reader has taken what was written: for those who write much. */
+  drained(): Promise<void>;
 }

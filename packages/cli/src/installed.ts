@@ -15,6 +15,7 @@ export async function refusedByInstallation(host: Host, place: Place): Promise<r
     roots: host.env["OPENCLAW_WORKER_ROOTS"] ?? null,
     uid: host.uid,
     around: surroundingsOf({ home: host.home, stateHome: place.home, installDir }),
+    look: true,
   });
   return load.kind === "refused" ? load.because : [];
 }

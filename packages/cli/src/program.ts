@@ -51,6 +51,11 @@ const entries: readonly Entry[] = [
   { name: "cancel", summary: "end a task", load: () => import("./command/cancel.ts") },
   { name: "workers", summary: "list workers", load: () => import("./command/workers.ts") },
   {
+    name: "mcp",
+    summary: "be an MCP server: for Claude, Codex and others",
+    load: () => import("./command/mcp.ts"),
+  },
+  {
     name: "policy",
     summary: "make, check and try the worker's policy",
     load: () => import("./command/policy.ts"),
@@ -59,6 +64,36 @@ const entries: readonly Entry[] = [
     name: "store",
     summary: "move the server's tasks to another store",
     load: () => import("./command/store.ts"),
+  },
+  {
+    name: "approvals",
+    summary: "what waits for your yes",
+    load: () => import("./command/approvals.ts"),
+  },
+  {
+    name: "grants",
+    summary: "what you allowed from now on, and take it back",
+    load: () => import("./command/grants.ts"),
+  },
+  {
+    name: "stop",
+    summary: "stop a worker hard: all its tasks end, it takes no more",
+    load: () => import("./command/stop.ts"),
+  },
+  {
+    name: "resume",
+    summary: "let a stopped worker work again",
+    load: () => import("./command/resume.ts"),
+  },
+  {
+    name: "key",
+    summary: "keys to sign with: make one, enroll, list, revoke",
+    load: () => import("./command/key.ts"),
+  },
+  {
+    name: "audit",
+    summary: "what the worker did: list, show, export, verify",
+    load: () => import("./command/audit.ts"),
   },
   {
     name: "doctor",

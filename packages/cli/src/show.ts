@@ -4,6 +4,7 @@ import type { Result } from "@openclaw-worker/protocol";
 import { exitCodes } from "./failure.ts";
 import type { Host } from "./host.ts";
 import { paintOf } from "./paint.ts";
+import { oneLine } from "./table.ts";
 
 /** Output byte for byte, each stream to its own; why it did not end by itself, to stderr. */
 export function printResult(host: Host, result: Result): void {
@@ -23,10 +24,10 @@ export function printResult(host: Host, result: Result): void {
   // A program that ran to its end has said what it had to say; file kinds say it in `error`.
   const silent = stdout.length === 0 && stderr.length === 0;
   if (result.error !== null && (result.outcome !== "done" || (silent && !isExitSentence(result)))) {
-    host.stderr.write(`${paint.red(result.error)}\n`);
+    host.stderr.write(`${paint.red(oneLine(result.error))}\n`);
     if (result.hint !== undefined && !result.error.includes(result.hint))
-      host.stderr.write(`  do:  ${result.hint}\n`);
-  }
+      host.stderr.write(`  do:  ${oneLine(result.hint)}\n`);
+  } else if (result.hint !== undefined) host.stderr.write(`  hint: ${oneLine(result.hint)}\n`);
 }
 
 /** The program's own code; 124, 126 and 130 for what was ended; 1 for what never ran to its end. */

@@ -18,12 +18,15 @@ export interface TaskFlags extends AskFlags {
   readonly ttl?: number;
   readonly key?: string;
   readonly detach?: boolean;
+  readonly reason?: string;
 }
 
 export interface ProcessFlags extends TaskFlags {
   readonly cwd?: string;
   readonly env?: readonly string[];
   readonly stdin?: boolean;
+  readonly network?: readonly string[];
+  readonly host?: boolean;
 }
 
 export function withAskFlags(command: Command): Command {
@@ -48,6 +51,7 @@ export function withTaskFlags(command: Command): Command {
     )
     .option("--priority <n>", "-100 to 100; higher goes first", whole)
     .option("--ttl <time>", "give up when nobody took the task by then: 10m, 24h", duration)
+    .option("--reason <text>", "why, for a person who must say yes")
     .option("--key <key>", "idempotency key: the same key and request is the same task");
 }
 
@@ -57,6 +61,12 @@ export function withProcessFlags(command: Command): Command {
     .addOption(
       new Option("--env <NAME=VALUE>", "environment variable (may be repeated)").argParser(gather),
     )
+    .addOption(
+      new Option("--network <domain>", "a domain that it needs (may be repeated)").argParser(
+        gather,
+      ),
+    )
+    .option("--host", "outside of the cage, where the policy's host rules allow it")
     .option("--stdin", "hand over what comes on standard input (text)");
 }
 
@@ -68,6 +78,7 @@ export function queueOptions(flags: TaskFlags): QueueOptions {
     ...(flags.priority === undefined ? {} : { priority: flags.priority }),
     ...(flags.ttl === undefined ? {} : { ttlMs: flags.ttl }),
     ...(flags.key === undefined ? {} : { idempotencyKey: flags.key }),
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
   };
 }
 
@@ -75,13 +86,20 @@ export interface ProcessFields {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
   readonly stdin?: string;
+  readonly needs?: { readonly network?: string[]; readonly host?: boolean };
 }
 
 export function processFields(flags: ProcessFlags, stdin: string | null): ProcessFields {
+  const { network, host } = flags;
+  const needs = {
+    ...(network === undefined ? {} : { network: [...network] }),
+    ...(host === undefined ? {} : { host }),
+  };
   return {
     ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
     ...(flags.env === undefined ? {} : { env: environment(flags.env) }),
     ...(stdin === null ? {} : { stdin }),
+    ...(network === undefined && host === undefined ? {} : { needs }),
   };
 }
 

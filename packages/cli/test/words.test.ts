@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bubblewrapRow } from "../src/doctor/machine.ts";
-import { clockRows } from "../src/doctor/remote.ts";
-import { parseRows } from "../src/doctor/row.ts";
 import { durationText, parseDuration } from "../src/duration.ts";
 import { paintOf } from "../src/paint.ts";
 import { expanded, placeOf } from "../src/place.ts";
@@ -43,7 +40,13 @@ test("columns are as wide as their widest cell, and lines are cut at the termina
 });
 
 test("colors only on a terminal, and never with NO_COLOR", () => {
-  const output = (isTerminal: boolean) => ({ isTerminal, columns: 80, write() {} });
+  const output = (isTerminal: boolean) => ({
+    isTerminal,
+    columns: 80,
+    rows: 24,
+    write() {},
+    async drained() {},
+  });
   assert.equal(paintOf({ env: {} }, output(true)).red("x"), "\u001B[31mx\u001B[39m");
   assert.equal(paintOf({ env: {} }, output(false)).red("x"), "x");
   assert.equal(paintOf({ env: { NO_COLOR: "1" } }, output(true)).red("x"), "x");
@@ -80,20 +83,4 @@ test("an address that means every address is dialed at loopback", () => {
   assert.equal(reachable("http://0.0.0.0:80"), "http://127.0.0.1:80");
   assert.equal(reachable("http://[::]:80/"), "http://[::1]:80");
   assert.equal(reachable("http://10.0.0.1:80"), "http://10.0.0.1:80");
-});
-
-test("doctor warns of a bubblewrap with the known hole, and of clocks that are apart", () => {
-  assert.equal(bubblewrapRow([0, 8], "bubblewrap 0.8.0").state, "warn");
-  assert.equal(bubblewrapRow([0, 12], "bubblewrap 0.12.0").state, "ok");
-  assert.equal(bubblewrapRow([1, 0], "bubblewrap 1.0").state, "ok");
-  assert.equal(clockRows({ serverNowMs: 10_000 }, 4_500)[0]?.state, "ok");
-  assert.equal(clockRows({ serverNowMs: 10_000 }, 60_000)[0]?.state, "warn");
-  assert.deepEqual(clockRows({ serverNowMs: null }, 0), []);
-});
-
-test("rows of another process are taken only when they are rows", () => {
-  const row = { name: "cage", state: "ok", what: "holds", do: null };
-  assert.deepEqual(parseRows(JSON.stringify([row])), [row]);
-  assert.equal(parseRows("boom"), null);
-  assert.equal(parseRows(JSON.stringify([{ ...row, state: "fine" }])), null);
 });

@@ -82,3 +82,4 @@ export const auditCopiedSchema = z.object({
   size: z.int().nonnegative(),
   alarm: z.string().nullable(),
 });
+export type AuditCopied = z.infer<typeof auditCopiedSchema>;

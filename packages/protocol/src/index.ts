@@ -40,6 +40,7 @@ export {
   checkpointSchema,
   receiptSchema,
   signedCheckpointSchema,
+  type AuditCopied,
   type AuditCopy,
   type AuditEntry,
   type AuditType,

@@ -105,7 +105,7 @@ test("a signed task proves its id, spec, time and audience", () => {
     [{ ...task, timeoutMs: 30_001 }, proof],
     [{ ...task, id: newTaskId(1_001, Buffer.alloc(10, 7)) }, proof],
     [task, { ...proof, expiresAt: 3_000 }],
-    [task, { ...proof, audience: { labels: [] } }],
+    [task, { ...proof, audience: { labels: new Array<string>() } }],
     [task, { ...proof, nonce: "m".repeat(22) }],
   ] as const;
   for (const [changed, by] of wrong) assert.equal(provesTask(changed, by, pair.public), false);

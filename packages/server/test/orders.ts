@@ -71,6 +71,7 @@ export const old: Claimant = { name: "anonymous", labels: [], leased: false };
 
 export interface TakeOptions {
   readonly max?: number;
+  readonly bytesMax?: number;
   readonly at?: number;
   readonly leaseUntil?: number;
 }
@@ -79,9 +80,9 @@ export interface TakeOptions {
 export function take(
   store: Store,
   claimant: Claimant = home,
-  { max = 1, at = startMs, leaseUntil = leaseMs }: TakeOptions = {},
+  { max = 1, at = startMs, leaseUntil = leaseMs, ...bound }: TakeOptions = {},
 ): Promise<readonly Task[]> {
-  return store.claim({ claimant, instance: claimant.name, max, at, leaseUntil });
+  return store.claim({ claimant, instance: claimant.name, max, at, leaseUntil, ...bound });
 }
 
 /** Claims exactly one task. */

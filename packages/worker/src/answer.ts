@@ -21,6 +21,8 @@ export interface Call<T> {
   readonly path: string;
   readonly body: string | null;
   readonly timeoutMs: number;
+  /** A longer answer is not read to its end. */
+  readonly answerBytesMax: number;
   readonly schema: z.ZodType<T>;
   /** 404 and 409 are answers about a task; elsewhere they are the answer of a strange server. */
   readonly aboutTask: boolean;
@@ -41,6 +43,9 @@ export type Raw =
 
 const unauthorizedPauseMs = 5_000;
 const retryAfterMsMax = 30_000;
+// A megabyte of `[],[],…` becomes forty of lists; an honest answer holds texts, not a forest.
+const valuesMax = 500_000;
+const longTextLength = 1_048_576;
 
 /** Turns every ending of a request into one of the few that callers know. */
 export function judge<T>(call: Call<T>, raw: Raw): Answer<T> {
@@ -80,6 +85,8 @@ const refusals = {
 } as const;
 
 function parse<T>(schema: z.ZodType<T>, text: string): Answer<T> {
+  if (text.length > longTextLength && holdsForest(text))
+    return { kind: "retry", afterMs: null, why: "the answer is made of too many values" };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -91,8 +98,27 @@ function parse<T>(schema: z.ZodType<T>, text: string): Answer<T> {
   return { kind: "retry", afterMs: null, why: "the answer has a strange shape" };
 }
 
-/** RFC 9110, section 10.2.3, in seconds; a date is not worth its code here. */
+/** Whether a JSON text holds more values than any honest answer. Broken JSON may answer either way. */
+function holdsForest(text: string): boolean {
+  let values = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === quoteCode) inString = !inString;
+    else if (inString) at += code === backslashCode ? 1 : 0;
+    else if (code === commaCode || code === listCode || code === objectCode) values += 1;
+    if (values > valuesMax) return true;
+  }
+  return false;
+}
+
+const [quoteCode, backslashCode, commaCode, listCode, objectCode] = [0x22, 0x5c, 0x2c, 0x5b, 0x7b];
+
+/**
+ * RFC 9110, section 10.2.3, in seconds; a date is not worth its code here. "At once" is no wait that
+ * a server may order: the caller's backoff decides then, or a busy server would keep a core busy.
+ */
 function retryAfterMs(header: string | undefined): number | null {
-  if (header === undefined || !/^\d{1,9}$/.test(header)) return null;
+  if (header === undefined || !/^\d{1,9}$/.test(header) || Number(header) === 0) return null;
   return Math.min(Number(header) * 1000, retryAfterMsMax);
 }

@@ -41,3 +41,18 @@ export { policyTemplate } from "./policy/template.ts";
 export { openRunner } from "./run/runner.ts";
 export { CageUnavailable } from "./sandbox/unavailable.ts";
 export { lockFolder, preparePrivateFolder, readSecret } from "./state.ts";
+export {
+  emptyRing,
+  enrollKey,
+  loadKeyRing,
+  revokeKey,
+  saveKeyRing,
+  type EnrolledKey,
+  type KeyRing,
+  type KeyRole,
+  type RingChange,
+} from "./keys.ts";
+export { openLocal, type Local } from "./approval/local-client.ts";
+export type { LocalApproval, LocalGrant, LocalStatus, LocalView } from "./approval/wire.ts";
+export { createRedactor } from "./output/redact.ts";
+export { policyFor } from "./approval/submitter.ts";

@@ -14,6 +14,12 @@ export interface Cage {
    */
   readonly denyRead?: readonly string[];
   readonly denyWrite?: readonly string[];
+  /**
+   * Absolute patterns of the policy's allow rules for Edit. Names that make programs run elsewhere
+   * (`.git/hooks`, `.bashrc`, …) are written by file tasks only where one of these spells the name
+   * out; `Edit(./**)` does not. Absent: nowhere.
+   */
+  readonly named?: readonly string[];
   /** Absolute real paths outside of the roots that it may read and write. Absent: none. */
   readonly writable?: readonly string[];
   /** Roots that it may only read (a task can ask for less than it could have). Absent: none. */

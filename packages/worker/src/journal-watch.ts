@@ -18,9 +18,17 @@ export interface JournalWatch extends Disposable {
 
 const probeMs = 5_000;
 const reason = "journal";
+const fullReason = "undelivered";
+/** Results that nobody has confirmed, in bytes: above the one no task is taken, until the other. */
+export const undeliveredBytesMax = 268_435_456;
+const undeliveredBytesLow = 201_326_592;
 
-/** Fails closed: a worker that could not remember a task does not take it. */
+/**
+ * Fails closed: a worker that could not remember a task does not take it; nor does one whose results
+ * nobody takes, because the disk is the user's.
+ */
 export function watchJournal(parts: JournalWatchParts): JournalWatch {
+  const filling = watchBacklog(parts);
   let probing: Timer | null = null;
   const recover = (): void => {
     if (parts.journal.probe() !== null) return;
@@ -38,6 +46,28 @@ export function watchJournal(parts: JournalWatchParts): JournalWatch {
       probing = parts.clock.every(probeMs, recover);
       parts.onChange();
     },
-    [Symbol.dispose]: () => probing?.cancel(),
+    [Symbol.dispose]() {
+      probing?.cancel();
+      filling[Symbol.dispose]();
+    },
   };
+}
+
+function watchBacklog({ journal, log, slots, onChange }: JournalWatchParts): Disposable {
+  let full = false;
+  return journal.onUndelivered((bytes) => {
+    if (full ? bytes > undeliveredBytesLow : bytes <= undeliveredBytesMax) return;
+    full = !full;
+    const waiting = `${Math.round(bytes / 1_048_576)} MiB of results`;
+    if (full) {
+      log.error(
+        `no tasks are taken: the server has not confirmed ${waiting}; the journal keeps them`,
+      );
+      slots.close(fullReason);
+    } else {
+      log.info(`tasks are taken again: ${waiting} wait for the server`);
+      slots.open(fullReason);
+    }
+    onChange();
+  });
 }

@@ -4,9 +4,14 @@
 
 import http from "node:http";
 import https from "node:https";
+import type { Socket } from "node:net";
 import { messageOf, type Clock, type Log } from "@openclaw-worker/base";
 import {
+  auditCopiedSchema,
   limits,
+  type Ask,
+  type AuditCopied,
+  type AuditCopy,
   type Beat,
   type GiveBack,
   type Held,
@@ -23,10 +28,14 @@ export interface Exchange<T> {
   readonly answer: Promise<Answer<T>>;
 }
 
-/** Entries are not parsed here: one strange task must not spoil its neighbors. */
-const heardSchema = z.object({
+/**
+ * Entries are not parsed here: one strange task must not spoil its neighbors. Fields that nobody
+ * knows stay, for those who write down that they came.
+ */
+const heardSchema = z.looseObject({
   tasks: z.array(z.unknown()),
   cancel: z.array(z.unknown()).default([]),
+  decisions: z.array(z.unknown()).default([]),
   stop: z.unknown(),
   unknown: z.boolean().optional(),
 });
@@ -49,6 +58,10 @@ export interface Link extends Disposable {
   /** `body` is the JSON text of a settle: a report is serialized once, for the wire and the disk. */
   result(body: string, signal: AbortSignal): Exchange<unknown>;
   giveBack(held: readonly Held[], instance: string, signal: AbortSignal): Exchange<unknown>;
+  /** What waits for a person, or how that ended: the server only shows it. */
+  ask(ask: Ask, signal: AbortSignal): Exchange<unknown>;
+  /** More of the audit log, for the server's copy. */
+  audit(copy: AuditCopy, signal: AbortSignal): Exchange<AuditCopied>;
   /** Ends every request and closes every connection: after sleep they lead nowhere. */
   reset(): void;
 }
@@ -61,7 +74,15 @@ export interface LinkOptions {
   readonly token: string;
 }
 
-const answerBytesMax = 67_108_864;
+// A poll may carry large tasks; the other answers hold a few words.
+const pollBytesMax = 67_108_864;
+const answerBytesMax = 1_048_576;
+// What HTTP itself may add to an answer: interim answers, headers, the sizes of chunks.
+const wrapBytesMax = 65_536;
+const wrapShare = 1 / 8;
+const interimAnswersMax = 16;
+// An answer in crumbs costs far more memory than its bytes: each crumb is an object.
+const crumbsMax = 262_144;
 const requestMs = 30_000;
 // A big result over a thin line is slow, not broken: it gets the time that 16 KiB/s needs.
 const slowestBytesPerMs = 16.384;
@@ -110,10 +131,20 @@ export function openLink(options: LinkOptions): Link {
       const body: GiveBack = { instance, held: [...held] };
       return exchange(post("/worker/giveback", JSON.stringify(body), anySchema), signal);
     },
+    ask: (ask, signal) =>
+      exchange(post("/worker/ask", JSON.stringify(ask), confirmedSchema), signal),
+    audit: (copy, signal) =>
+      exchange(post("/worker/audit", JSON.stringify(copy), auditCopiedSchema), signal),
     reset: line.reset,
     [Symbol.dispose]: line.reset,
   };
 }
+
+const aboutTasks: ReadonlySet<string> = new Set([
+  "/worker/started",
+  "/worker/result",
+  "/worker/ask",
+]);
 
 function post<T>(path: string, body: string, schema: z.ZodType<T>): Call<T> {
   return {
@@ -122,7 +153,8 @@ function post<T>(path: string, body: string, schema: z.ZodType<T>): Call<T> {
     body,
     schema,
     timeoutMs: requestMs + body.length / slowestBytesPerMs,
-    aboutTask: path === "/worker/started" || path === "/worker/result",
+    answerBytesMax,
+    aboutTask: aboutTasks.has(path),
     tellsWeather: path === "/worker/beat",
   };
 }
@@ -171,10 +203,12 @@ function attempt(line: Line, call: Call<unknown>, signal: AbortSignal): Attempt 
   const raw = Promise.withResolvers<Raw>();
   const sent = line.request(call);
   let ended = false;
+  let unmeter = (): void => {};
   const end = (outcome: Raw): void => {
     if (ended) return;
     ended = true;
     timer.cancel();
+    unmeter();
     line.live.delete(interrupt);
     signal.removeEventListener("abort", interrupt);
     raw.resolve(outcome);
@@ -189,13 +223,20 @@ function attempt(line: Line, call: Call<unknown>, signal: AbortSignal): Attempt 
   line.live.add(interrupt);
   signal.addEventListener("abort", interrupt, { once: true });
   sent.on("socket", (socket) => {
+    if (ended) return;
     if (!sent.reusedSocket) socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
+    unmeter = meter(socket, call.answerBytesMax * (1 + wrapShare) + wrapBytesMax, broken);
     // Node hands the request to a pooled socket in this very turn, after this event.
     queueMicrotask(() => written.resolve());
   });
   sent.on("error", (error) => broken(messageOf(error)));
   sent.on("close", () => broken("the connection was closed"));
-  sent.on("response", (response) => readAnswer(response, end));
+  let interim = 0;
+  sent.on("information", () => {
+    interim += 1;
+    if (interim > interimAnswersMax) broken("the server says 'wait' without an end");
+  });
+  sent.on("response", (response) => readAnswer(response, call.answerBytesMax, end));
   if (signal.aborted) interrupt();
   else sent.end(call.body ?? undefined);
   return { written: written.promise, raw: raw.promise };
@@ -204,18 +245,35 @@ function attempt(line: Line, call: Call<unknown>, signal: AbortSignal): Attempt 
 const pollCall = {
   method: "GET",
   body: null,
+  answerBytesMax: pollBytesMax,
   schema: heardSchema,
   aboutTask: false,
   tellsWeather: true,
 } as const;
 
-function readAnswer(response: http.IncomingMessage, end: (raw: Raw) => void): void {
+/** Counts what comes, before HTTP takes it apart: blanks and interim answers are never seen later. */
+function meter(socket: Socket, bytesMax: number, broken: (why: string) => void): () => void {
+  let bytes = 0;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) broken(`the answer is longer than ${Math.trunc(bytesMax)} bytes`);
+  };
+  socket.on("data", count);
+  return () => void socket.off("data", count);
+}
+
+function readAnswer(
+  response: http.IncomingMessage,
+  bytesMax: number,
+  end: (raw: Raw) => void,
+): void {
   const chunks: Buffer[] = [];
   let bytes = 0;
   const broken = (why: string): void => end({ kind: "broken", why, reused: false });
   response.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > answerBytesMax) broken(`the answer is longer than ${answerBytesMax} bytes`);
+    if (bytes > bytesMax) broken(`the answer is longer than ${bytesMax} bytes`);
+    else if (chunks.length > crumbsMax) broken("the answer comes in crumbs");
     else chunks.push(chunk);
   });
   response.on("error", (error) => broken(messageOf(error)));

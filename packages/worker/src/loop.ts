@@ -1,19 +1,36 @@
 // A task's whole life, top to bottom. Nothing runs that has not passed every line of `live`:
 //
-//   verify ─▶ seen before? ─▶ room? ─▶ place ─▶ decide ─┬─▶ begin (server and journal) ─▶ run ─▶ post
-//      └─▶ failed   └─▶ its old answer  └─▶ back        └─▶ refused
+//   verify ─▶ seen before? ─▶ room? ─▶ whose? ─▶ place ─▶ decide ─┬─▶ allow ──────────────┐
+//      └─▶ failed   └─▶ its old answer  └─▶ back                  ├─▶ ask ─▶ a grant, or a
+//                                                                 │          person's yes ─┤
+//                                                                 └─▶ refused              ▼
+//                                            begin (server, journal, audit) ─▶ run ─▶ post
 
-import { createBackoff, messageOf, never, type Clock, type Log } from "@openclaw-worker/base";
-import { limits, reportOf, type Held, type Report, type Task } from "@openclaw-worker/protocol";
+import { messageOf } from "@openclaw-worker/base";
+import { reportOf, type Held, type Report, type Task } from "@openclaw-worker/protocol";
+import type { Submitter } from "./approval/submitter.ts";
+import { begin } from "./begin.ts";
+import { beginningMs, endAll, within } from "./ending.ts";
+import type { Exhausted } from "./budget.ts";
+import { consented } from "./consented.ts";
 import type { Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import type { JournalWatch } from "./journal-watch.ts";
+import {
+  judgeTask,
+  type JudgedTask,
+  type JudgeParts,
+  type Known,
+  type Question,
+} from "./judged.ts";
 import type { Link } from "./link.ts";
+import { noteOutcome, noteRefusal, noteRequest } from "./note.ts";
 import type { Outbox } from "./outbox.ts";
-import { place } from "./place.ts";
-import { decide, type Decision } from "./policy/decide.ts";
-import type { Policy } from "./policy/load.ts";
+import type { Redactor } from "./output/redact.ts";
+import { redactReport, type Stdout } from "./output/report.ts";
+import type { Overreach } from "./overreach.ts";
 import type { Presence } from "./presence.ts";
+import { refusal } from "./refusal.ts";
 import type { Slot, Slots } from "./slots.ts";
 import { verify } from "./verify.ts";
 
@@ -22,9 +39,7 @@ export interface TaskRunner {
   run(job: Job): Promise<Report>;
 }
 
-export interface LoopParts {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface LoopParts extends JudgeParts {
   readonly random: () => number;
   readonly link: Link;
   readonly journal: Journal;
@@ -33,12 +48,14 @@ export interface LoopParts {
   readonly slots: Slots;
   readonly presence: Presence;
   readonly runner: TaskRunner;
-  /** The policy in force: it may change from one task to the next. */
-  readonly policy: () => Policy;
-  /** Absolute real paths that caged tasks may read besides the roots. */
-  readonly readable: readonly string[];
-  /** The home folder as the user names it. */
-  readonly home: string;
+  /** Why nothing may run now, in a sentence; null: nobody has stopped this worker. */
+  readonly stopped: () => string | null;
+  /** A budget is used up: what that means for the worker, and so what the refusal shall say. */
+  readonly trip: (full: Exhausted) => Pick<Exhausted, "because" | "remedy">;
+  /** Writes down what a task says of itself that is not its to say. */
+  readonly overreach: Overreach;
+  /** Takes what must not leave out of everything that does. */
+  readonly redactor: Redactor;
   readonly name: string;
   readonly instance: string;
 }
@@ -47,6 +64,8 @@ interface Desk extends LoopParts {
   stopping: boolean;
   /** Tasks that were claimed and will not be run here. */
   readonly returned: Held[];
+  /** Why nothing begins any more, in a sentence. */
+  readonly ending: () => string | null;
 }
 
 const undeliveredMax = 10_000;
@@ -57,7 +76,12 @@ const forgottenSentence =
 
 /** Takes and runs tasks until the signal is aborted; then ends what runs and returns what does not. */
 export async function runLoop(parts: LoopParts, signal: AbortSignal): Promise<void> {
-  const desk: Desk = { ...parts, stopping: false, returned: [] };
+  const desk: Desk = {
+    ...parts,
+    stopping: false,
+    returned: [],
+    ending: () => (desk.stopping ? stoppedSentence : parts.stopped()),
+  };
   const lives = new Set<Promise<void>>();
   const onTask = (value: unknown): void => {
     const life = live(value, desk).catch((thrown: unknown) =>
@@ -65,8 +89,6 @@ export async function runLoop(parts: LoopParts, signal: AbortSignal): Promise<vo
     );
     lives.add(life);
     void life.finally(() => lives.delete(life));
-    // One message for all that came in one answer.
-    if (desk.returned.length === 1) queueMicrotask(() => void giveBack(desk));
   };
   desk.outbox.resume();
   await desk.presence.keep(onTask, signal);
@@ -95,8 +117,9 @@ async function live(value: unknown, desk: Desk): Promise<void> {
     );
   if (memory.kind === "begun") return outbox.post(held, reportOf("lost", lostSentence));
   if (memory.kind === "unreadable") desk.watch.broken(memory.why);
-  if (slots.free() === 0 || outbox.size() >= undeliveredMax) return void desk.returned.push(held);
+  if (slots.free() === 0 || outbox.size() >= undeliveredMax) return handBack(held, desk);
 
+  desk.overreach.inTask(value, held.taskId);
   if (verified.kind === "malformed") {
     return outbox.post(
       held,
@@ -104,127 +127,71 @@ async function live(value: unknown, desk: Desk): Promise<void> {
     );
   }
   const { task } = verified;
-  const policy = desk.policy();
-  const { actions = {}, limits: own = {} } = policy.book ?? {};
-  const placed = place(task.spec, { home: desk.home, roots: policy.roots, actions });
-  if (placed.kind === "unrunnable") {
-    return outbox.post(
-      held,
-      placed.outcome === "refused"
-        ? refusal(placed.because, null)
-        : reportOf("failed", placed.because),
-    );
+  const submitter = desk.warrant?.submitterOf(task, desk.policy()) ?? nobody;
+  noteRequest(desk.notes, task, submitter.kind === "known" ? submitter.name : null);
+  if (submitter.kind === "refused") noteRefusal(desk.notes, task, submitter.because);
+  if (submitter.kind === "refused") {
+    return await post({ held, report: refusal(submitter.because, null) }, desk);
   }
-  const decision = decide(placed, policy, desk.readable);
-  const { kind, rule, digest } = decision;
-  log.info("decided", { taskId: task.id, kind: task.spec.kind, decision: kind, rule, digest });
-  if (decision.kind !== "allow") return outbox.post(held, refusalOf(decision));
+  const judged = judgeTask(task, submitter, desk);
+  if (judged.kind === "report") return await post({ held, report: judged.report }, desk);
 
-  const { cwd } = placed;
-  const timeoutMs = Math.min(task.timeoutMs, own.taskMsMax ?? limits.timeoutMsMax);
-  const ending = await attempt(
-    task,
-    {
-      placed: placed.placed,
-      cwd,
-      timeoutMs,
-      cage: decision.cage,
-      limits: own,
-      outside: decision.outside === true,
-    },
-    desk,
-  );
-  if (ending !== null) outbox.post(ending.held, ending.report);
+  const { held: last, ending } = await carry({ task, held, submitter, judged }, desk);
+  if (ending === "back") handBack(last, desk);
+  else if (ending !== null) {
+    const stdout = task.spec.kind === "file-read" ? "file" : "output";
+    await post({ held: last, report: ending, stdout }, desk);
+  }
 }
 
-interface Ending {
+const nobody: Submitter = { kind: "known", name: null, nonce: null };
+
+interface Carried {
+  readonly task: Task;
   readonly held: Held;
-  readonly report: Report;
+  readonly submitter: Known;
+  readonly judged: Exclude<JudgedTask, { kind: "report" }>;
 }
 
-/** Holds a slot from the claim to the report. Null: the task is not this worker's any more. */
-async function attempt(
-  task: Task,
-  work: Omit<Job, "taskId" | "signal">,
+/** How it ends: with a report, for another worker, or (null) as somebody else's. */
+type Ending = Report | "back" | null;
+
+/** Holds a slot, or waits for a person and then for a slot, until the task has ended. */
+async function carry(
+  { task, held, submitter, judged }: Carried,
   desk: Desk,
-): Promise<Ending | null> {
-  using slot = desk.slots.take({ taskId: task.id, fence: task.fence }, desk.clock.monotonic());
+): Promise<{ readonly held: Held; readonly ending: Ending }> {
+  const { clock, presence, slots } = desk;
+  const waits = judged.kind === "ask";
+  // Nothing was waited for since the look at the free slots: what was counted is still so.
+  using slot = waits ? slots.hold(held, clock.monotonic()) : slots.take(held, clock.monotonic());
+  // The server counts a task that waits for a person as one that sits in a slot.
+  if (waits) presence.refresh();
+  const settled = waits ? await consented(slot, { task, submitter, asked: judged }, desk) : judged;
+  const ending = await attempt(slot, settled, desk);
+  return { held: { taskId: slot.taskId, fence: slot.fence }, ending };
+}
+
+/** From the yes to the report. Null: the task is not this worker's any more. */
+async function attempt(
+  slot: Slot,
+  judged: Exclude<JudgedTask, Question>,
+  desk: Desk,
+): Promise<Ending> {
+  if (judged.kind === "back") return "back";
+  if (judged.kind === "report") return judged.report;
+  const full = judged.admit();
+  if (full !== null) {
+    const { because, remedy } = desk.trip(full);
+    return { ...judged.about, ...refusal(because, remedy) };
+  }
   const begun = await begin(slot, desk);
   if (begun.kind === "nothing") return null;
-  const report = begun.kind === "report" ? begun.report : await run(slot, work, desk);
-  return { held: { taskId: slot.taskId, fence: slot.fence }, report };
-}
-
-type Begun =
-  | { readonly kind: "begun" }
-  /** It will not run, and the server shall hear why. */
-  | { readonly kind: "report"; readonly report: Report }
-  | { readonly kind: "nothing" };
-
-/**
- * Tells the server and the journal that the task begins; the task may run when both have it. The
- * request is on its way while the disk works.
- */
-async function begin(slot: Slot, desk: Desk): Promise<Begun> {
-  const { clock, journal, link, log } = desk;
-  const started = () => {
-    const { taskId, fence } = slot;
-    return link.started(
-      { taskId, fence, worker: desk.name, instance: desk.instance, startedAt: clock.now() },
-      slot.signal,
-    );
-  };
-  const first = started();
-  await first.written;
-  const broken = journal.begin(slot);
-  if (broken !== null) desk.watch.broken(broken);
-
-  let answer = await first.answer;
-  const backoff = createBackoff({ clock, firstMs: 100, longestMs: 1_500, random: desk.random });
-  while (answer.kind === "retry" || (answer.kind === "interrupted" && !slot.signal.aborted)) {
-    const late = clock.monotonic() - slot.claimedAt > limits.leaseMs;
-    if (desk.stopping || late) return notBegun(slot, desk, desk.stopping);
-    const asked = answer.kind === "retry" ? answer.afterMs : null;
-    await (asked === null ? backoff.wait(slot.signal) : clock.sleep(asked, slot.signal)).catch(
-      () => {},
-    );
-    answer = await started().answer;
-  }
-  switch (answer.kind) {
-    case "ok":
-      if (broken !== null)
-        return told(
-          reportOf("failed", `Not run: the worker's journal cannot be written (${broken})`),
-        );
-      if (desk.stopping) return told(reportOf("cancelled", stoppedSentence));
-      if (slot.signal.aborted) return told(reportOf("cancelled", String(slot.signal.reason)));
-      slot.confirm();
-      return { kind: "begun" };
-    case "interrupted":
-      return desk.stopping
-        ? notBegun(slot, desk, true)
-        : told(reportOf("cancelled", String(slot.signal.reason)));
-    case "stale":
-    case "gone":
-    case "rejected":
-      log.info(`a task is not run: the server says it is not this worker's (${answer.kind})`, {
-        taskId: slot.taskId,
-      });
-      return notBegun(slot, desk, false);
-    default:
-      return never(answer);
-  }
-}
-
-function told(report: Report): Begun {
-  return { kind: "report", report };
-}
-
-function notBegun(slot: Slot, desk: Desk, back: boolean): Begun {
-  const broken = desk.journal.notRun(slot.taskId);
-  if (broken !== null) desk.watch.broken(broken);
-  if (back) desk.returned.push({ taskId: slot.taskId, fence: slot.fence });
-  return { kind: "nothing" };
+  if (begun.kind === "back") return "back";
+  if (begun.kind === "report") return begun.report;
+  const refused = await judged.last();
+  const report = refused ?? (await run(slot, judged.job, desk));
+  return { ...judged.about, ...report };
 }
 
 async function run(slot: Slot, work: Omit<Job, "taskId" | "signal">, desk: Desk): Promise<Report> {
@@ -244,36 +211,38 @@ async function run(slot: Slot, work: Omit<Job, "taskId" | "signal">, desk: Desk)
     : timed;
 }
 
-function refusalOf(decision: Exclude<Decision, { kind: "allow" }>): Report {
-  const { kind, because, remedy } = decision;
-  const why = kind === "ask" ? `a person must say yes, and cannot yet: ${because}` : because;
-  return { ...refusal(why, remedy), rule: decision.rule ?? because };
+interface Posting {
+  readonly held: Held;
+  readonly report: Report;
+  readonly stdout?: Stdout;
 }
 
-function refusal(because: string, remedy: string | null): Report {
-  const error = `Refused by policy: ${because}`;
-  if (remedy === null) return reportOf("refused", error);
-  return { ...reportOf("refused", `${error}. To allow it: ${remedy}`), hint: remedy };
+/** What is written down of an outcome is what leaves: the receipt is of the report that it is in. */
+async function post({ held, report, stdout = "output" }: Posting, desk: Desk): Promise<void> {
+  const left = redactReport(report, desk.redactor, stdout);
+  const receipt = await noteOutcome(desk.notes, held.taskId, left);
+  desk.outbox.post(held, receipt === null ? left : { ...left, receipt }, stdout);
 }
 
-const beginningMs = 1_000;
 const endingMs = 5_000;
 const flushMs = 3_000;
 
 async function stop(desk: Desk, lives: ReadonlySet<Promise<void>>): Promise<void> {
   desk.stopping = true;
   desk.slots.close("stopping");
-  for (const slot of desk.slots.all()) if (slot.confirmed) slot.cancel(stoppedSentence);
-  // A `started` on its way is answered within a moment; one that is not has told nobody anything.
-  using _beginning = desk.clock.after(beginningMs, () => {
-    for (const slot of desk.slots.all()) slot.cancel(stoppedSentence);
-  });
+  using _ending = endAll(desk.slots, stoppedSentence, desk.clock);
   await within(Promise.allSettled(lives), endingMs, desk.clock);
-  await giveBack(desk);
+  await Promise.all([giveBack(desk), desk.warrant?.flush(beginningMs)]);
   await desk.outbox.flush(flushMs);
 }
 
-/** Claimed and not started: they go back to the queue at once, instead of when the lease is over. */
+/** Claimed and not started: it goes back to the queue at once, instead of when the lease is over. */
+function handBack(held: Held, desk: Desk): void {
+  desk.returned.push(held);
+  // One message for all that came in one answer; what is left at the end goes with the end.
+  if (desk.returned.length === 1 && !desk.stopping) queueMicrotask(() => void giveBack(desk));
+}
+
 async function giveBack(desk: Desk): Promise<void> {
   const held = desk.returned.splice(0);
   if (held.length === 0) return;
@@ -281,10 +250,4 @@ async function giveBack(desk: Desk): Promise<void> {
   const limit = new AbortController();
   using _limit = desk.clock.after(beginningMs, () => limit.abort());
   await desk.link.giveBack(held, desk.instance, limit.signal).answer;
-}
-
-async function within(work: Promise<unknown>, longestMs: number, clock: Clock): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  using _limit = clock.after(longestMs, resolve);
-  await Promise.race([work, promise]);
 }

@@ -1,5 +1,6 @@
 // Results on their way to the server. A result stays here, and in the journal, until the server has
-// confirmed that it is kept, or has said that a newer attempt took its place.
+// confirmed that it is kept, or has said that a newer attempt took its place. Every report leaves
+// through here, and none before secrets were taken out of it: the journal holds none either.
 
 import {
   abortable,
@@ -19,11 +20,20 @@ import {
 import type { Journal } from "./journal.ts";
 import type { Answer } from "./answer.ts";
 import type { Link } from "./link.ts";
+import type { Redactor } from "./output/redact.ts";
+import { createCollector } from "./output/collect.ts";
+import { reportJson } from "./output/json.ts";
+import { release } from "./output/release.ts";
+import { redactKept, redactReport, type Stdout } from "./output/report.ts";
 import type { Slots } from "./slots.ts";
 
 export interface Outbox {
-  /** Puts a result on the wire and into the journal at the same time, and sends it until it is confirmed. */
-  post(task: Held, report: Report): void;
+  /**
+   * Puts a result on the wire and into the journal at the same time, and sends it until it is
+   * confirmed. What the journal has is not in memory between two tries. `stdout` says what the report's
+   * stdout is: a file's content is not altered.
+   */
+  post(task: Held, report: Report, stdout?: Stdout): void;
   /** Sends a finished result again, from the journal: the server has asked for the task anew. */
   repeat(task: Held, text: string): void;
   /** Takes up what an earlier process could not deliver. */
@@ -41,6 +51,8 @@ export interface OutboxParts {
   readonly journal: Journal;
   readonly slots: Slots;
   readonly instance: string;
+  /** Knows the worker's secrets. */
+  readonly redactor: Redactor;
   /** Aborted when the worker ends: what is left then waits in the journal. */
   readonly signal: AbortSignal;
   /** Told when the journal did not take a result. */
@@ -52,8 +64,12 @@ interface Letter {
   fence: number;
   /** The attempt that the last message named. */
   sent: number;
-  /** The report's JSON; null: it is in the journal. */
-  text: string | null;
+  /** The report's JSON in UTF-8; null: it is in the journal. */
+  text: Uint8Array | null;
+  /** Of the text, in bytes. */
+  size: number;
+  /** What the journal has was written by an earlier process, which may not have known each secret. */
+  foreign: boolean;
   shortened: boolean;
   warned: boolean;
 }
@@ -63,10 +79,11 @@ const firstPauseMs = 100;
 const longestPauseMs = 1_500;
 
 export function createOutbox(parts: OutboxParts): Outbox {
-  const { clock, link, journal, log, signal } = parts;
+  const { clock, link, journal, log, signal, redactor } = parts;
   const letters = new Map<TaskId, Letter>();
   const waiting: Letter[] = [];
   const idle = new Set<() => void>();
+  const collect = createCollector();
   let lanes = 0;
 
   const wakeIdle = (): void => {
@@ -80,15 +97,16 @@ export function createOutbox(parts: OutboxParts): Outbox {
   };
 
   const send = (letter: Letter) => {
-    const text = letter.text ?? textFromJournal(journal, letter.taskId);
+    const text = letter.text ?? textFromJournal(letter, parts);
     letter.sent = letter.fence;
+    letter.size = text.length;
     return link.result(bodyOf(letter, text, parts), signal);
   };
 
   /** Tries once more without the output; true when even that was refused and only the journal keeps it. */
   const rejected = (letter: Letter, status: number): boolean => {
     if (!letter.shortened) {
-      letter.text = shortened(letter.text ?? textFromJournal(journal, letter.taskId));
+      letter.text = shortened(letter.text ?? textFromJournal(letter, parts));
       letter.shortened = true;
       return false;
     }
@@ -119,12 +137,14 @@ export function createOutbox(parts: OutboxParts): Outbox {
     return true;
   };
 
-  const firstTry = async (letter: Letter, keep: () => string | null): Promise<void> => {
+  const firstTry = async (letter: Letter, keep: Keep): Promise<void> => {
     const { written, answer } = send(letter);
     await written;
-    const broken = keep();
+    const broken = keep(letter);
     if (broken !== null) parts.onBroken(broken);
-    if (judge(letter, await answer)) queue(letter);
+    const verdict = judge(letter, await answer);
+    collect(letter.size);
+    if (verdict) queue(letter);
   };
 
   const queue = (letter: Letter): void => {
@@ -143,6 +163,7 @@ export function createOutbox(parts: OutboxParts): Outbox {
   const drain = async (backoff: Backoff): Promise<void> => {
     for (let letter = waiting.shift(); letter !== undefined; letter = waiting.shift()) {
       const answer = await send(letter).answer;
+      collect(letter.size);
       if (!judge(letter, answer)) {
         backoff.reset();
         continue;
@@ -158,41 +179,33 @@ export function createOutbox(parts: OutboxParts): Outbox {
     return !signal.aborted;
   };
 
-  const accept = (task: Held, text: string, keep: () => string | null): void => {
+  const accept = (task: Held, text: Uint8Array, keep: Keep): void => {
     const known = letters.get(task.taskId);
     if (known !== undefined) {
       known.fence = Math.max(known.fence, task.fence);
       return;
     }
-    const letter: Letter = {
-      taskId: task.taskId,
-      fence: task.fence,
-      text,
-      sent: 0,
-      shortened: false,
-      warned: false,
-    };
+    const letter = letterOf(task, text);
     letters.set(task.taskId, letter);
     void firstTry(letter, keep);
   };
 
+  const keepIn = (task: Held, letter: Letter): string | null => {
+    const broken = letter.text === null ? null : journal.finish(task, letter.text);
+    if (broken === null) letter.text = null;
+    return broken;
+  };
+
   return {
-    post(task, report) {
-      const text = JSON.stringify(report);
-      accept(task, text, () => journal.finish(task, text));
+    post(task, report, stdout = "output") {
+      const text = reportJson(redactReport(report, redactor, stdout));
+      accept(task, text, (letter) => keepIn(task, letter));
     },
-    repeat: (task, text) => accept(task, text, () => null),
+    repeat: (task, text) => accept(task, Buffer.from(redactKept(text, redactor)), () => null),
     resume() {
-      for (const { taskId, fence } of journal.undelivered()) {
-        const letter: Letter = {
-          taskId,
-          fence,
-          text: null,
-          sent: 0,
-          shortened: false,
-          warned: false,
-        };
-        letters.set(taskId, letter);
+      for (const held of journal.undelivered()) {
+        const letter = letterOf(held, null);
+        letters.set(held.taskId, letter);
         queue(letter);
       }
     },
@@ -208,30 +221,49 @@ export function createOutbox(parts: OutboxParts): Outbox {
   };
 }
 
-// The report was made into text once, for the journal; the wire's own fields go before its members.
-function bodyOf(letter: Letter, text: string, { instance, slots }: OutboxParts): string {
-  const { taskId, fence } = letter;
-  const small = Buffer.byteLength(text) > limits.bodyBytes ? shortened(text) : text;
-  return `${JSON.stringify({ taskId, fence, instance, ...slots.tell() }).slice(0, -1)},${small.slice(1)}`;
+/** Puts a letter's text into the journal. Null, or why it is not there. */
+type Keep = (letter: Letter) => string | null;
+
+/** @param text null: an earlier process left it in the journal */
+function letterOf({ taskId, fence }: Held, text: Uint8Array | null): Letter {
+  const foreign = text === null;
+  return { taskId, fence, text, size: 0, foreign, sent: 0, shortened: false, warned: false };
 }
 
-function textFromJournal(journal: Journal, taskId: TaskId): string {
-  const memory = journal.recall(taskId);
-  if (memory.kind === "finished" && memory.text !== null) return memory.text;
-  return JSON.stringify(
-    reportOf("lost", "The task's result could not be read back from the worker's journal"),
-  );
+// The report was made into text once, for the journal; the wire's own fields go before its members.
+function bodyOf(letter: Letter, text: Uint8Array, { instance, slots }: OutboxParts): string {
+  const { taskId, fence } = letter;
+  const small = text.length > limits.bodyBytes ? shortened(text) : text;
+  const own = JSON.stringify({ taskId, fence, instance, ...slots.tell() }).slice(0, -1);
+  const body = Buffer.concat([Buffer.from(`${own},`), small.subarray(1)]);
+  const sent = body.toString();
+  release(body);
+  return sent;
+}
+
+function textFromJournal(letter: Letter, { journal, redactor }: OutboxParts): Uint8Array {
+  const { taskId, fence } = letter;
+  const text = journal.report(taskId);
+  if (text === null) {
+    const because = "The task's result could not be read back from the worker's journal";
+    return reportJson(reportOf("lost", because));
+  }
+  if (!letter.foreign) return text;
+  const redacted = Buffer.from(redactKept(textOf(text), redactor));
+  // Once is enough: the next try finds what may leave.
+  if (journal.finish({ taskId, fence }, redacted) === null) letter.foreign = false;
+  return redacted;
 }
 
 /** A report that no server can find too large: how it ended, without what it printed. */
-function shortened(text: string): string {
-  const parsed = reportSchema.safeParse(JSON.parse(text));
-  const report = parsed.success ? parsed.data : reportOf("failed", "");
-  const error = `The result was too large for the server (${text.length} characters of JSON): its output was left out. ${report.error ?? ""}`;
-  return JSON.stringify({
-    ...report,
-    stdout: "",
-    stderr: "",
-    error: error.trim().slice(0, 4_096),
-  } satisfies Report);
+function shortened(text: Uint8Array): Uint8Array {
+  const parsed = reportSchema.safeParse(JSON.parse(textOf(text)));
+  // A receipt would be of the output that is left out: it stays in the audit log, and claims nothing here.
+  const { receipt: _receipt, ...report } = parsed.success ? parsed.data : reportOf("failed", "");
+  const error = `The result was too large for the server (${text.length} bytes of JSON): its output was left out. ${report.error ?? ""}`;
+  return reportJson({ ...report, stdout: "", stderr: "", error: error.trim().slice(0, 4_096) });
+}
+
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString();
 }

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { never } from "@openclaw-worker/base";
-import type { Spec } from "@openclaw-worker/protocol";
+import type { Needs, Spec } from "@openclaw-worker/protocol";
 import type { Placed } from "./job.ts";
 import { fillAction } from "./policy/action.ts";
 import { expandHome, isWithin } from "./policy/paths.ts";
@@ -21,6 +21,8 @@ export type Placement =
       readonly kind: "unrunnable";
       readonly outcome: "failed" | "refused";
       readonly because: string;
+      /** What the worker's owner can do about it. */
+      readonly hint?: string;
     };
 
 export interface Ground {
@@ -44,7 +46,10 @@ export function place(spec: Spec, ground: Ground): Placement {
       const cwd = spec.cwd === undefined ? first : locate(spec.cwd, ground);
       if (cwd === null) return badName("cwd");
       if (holdsNul(spec.kind === "command" ? [spec.command] : spec.argv)) return badName("command");
-      return { kind: "placed", placed: { ...spec, cwd }, cwd };
+      if (spec.needs === undefined) return { kind: "placed", placed: { ...spec, cwd }, cwd };
+      const needs = locateNeeds(spec.needs, ground);
+      if (needs === null) return badName("needs");
+      return { kind: "placed", placed: { ...spec, cwd, needs }, cwd };
     }
     case "file-read":
     case "file-write":
@@ -75,7 +80,8 @@ function placeAction(spec: Extract<Spec, { kind: "action" }>, ground: Ground): P
   const { actions = {} } = ground;
   const action = Object.hasOwn(actions, spec.action) ? actions[spec.action] : undefined;
   if (action === undefined) {
-    return { kind: "unrunnable", outcome: "refused", because: "no such action" };
+    const hint = 'define it under "actions" in the policy';
+    return { kind: "unrunnable", outcome: "refused", because: "no such action", hint };
   }
   const inRoots = (name: string): string | null => {
     const place = locate(name, ground);
@@ -99,6 +105,19 @@ function locate(name: string, { home, roots }: Ground): string | null {
     .filter(({ named }) => isWithin(absolute, named))
     .toSorted((a, b) => b.named.length - a.named.length)[0];
   return root === undefined ? absolute : path.join(root.path, absolute.slice(root.named.length));
+}
+
+/** What a task needs, by the one absolute path that each name stands for; null as for a name. */
+function locateNeeds(needs: Needs, ground: Ground): Needs | null {
+  const located = (names: readonly string[] | undefined): string[] | undefined =>
+    names?.flatMap((name) => locate(name, ground) ?? []);
+  const [read, write] = [located(needs.read), located(needs.write)];
+  if (read?.length !== needs.read?.length || write?.length !== needs.write?.length) return null;
+  return {
+    ...needs,
+    ...(read === undefined ? {} : { read }),
+    ...(write === undefined ? {} : { write }),
+  };
 }
 
 // The system ends a name at a NUL: what was decided about would not be what is opened.

@@ -2,11 +2,13 @@
 // leases of what is held, and notices when the computer has slept. What a task is, it does not know.
 
 import { createBackoff, type Backoff, type Clock, type Log } from "@openclaw-worker/base";
-import { limits, type Introduction } from "@openclaw-worker/protocol";
+import { limits, type Introduction, type Stopped, type TaskId } from "@openclaw-worker/protocol";
 import type { Answer } from "./answer.ts";
 import type { Heard, Link } from "./link.ts";
+import type { Overreach } from "./overreach.ts";
 import type { Slots } from "./slots.ts";
-import { verifyHeld } from "./verify.ts";
+import type { StopHeard } from "./stop.ts";
+import { labelOf, verifyHeld } from "./verify.ts";
 import { watchWake } from "./wake.ts";
 
 export interface PresenceParts {
@@ -20,6 +22,21 @@ export interface PresenceParts {
   readonly pollMs: number;
   /** Called once, when the server has accepted the first poll. */
   readonly onReady: () => void;
+  /** What else the server may bring, unparsed. */
+  readonly orders: Orders;
+  /** Writes down what the server says that is not its to say. */
+  readonly overreach: Overreach;
+}
+
+/** Stops, and decisions of people on their way through the server. */
+export interface Orders {
+  /** The stop in force, for the server to show; undefined: this worker cannot be stopped. */
+  readonly stopped: () => Stopped | null | undefined;
+  /** The server's newest order to stop that was carried out. */
+  readonly stopSeen: () => TaskId | undefined;
+  hearStop(value: unknown): StopHeard;
+  /** Says whether one of them changed anything. */
+  hearDecisions(values: readonly unknown[]): boolean;
 }
 
 export interface Presence {
@@ -27,14 +44,19 @@ export interface Presence {
   keep(onTask: (value: unknown) => void, signal: AbortSignal): Promise<void>;
   /** Polls anew at once: the free slots changed without a message that says so. */
   readonly refresh: () => void;
+  /** Tells the server anew what this worker is, until it knows: something about its stop is news. */
+  readonly announce: () => void;
 }
 
 const firstPauseMs = 100;
 const longestPauseMs = 1_500;
 // More entries than any honest server sends: the rest goes back when its leases are over.
 const tasksPerAnswerMax = 128;
-// Empty answers that come at once are a fault of the server; they must not keep a core busy.
+const decisionsMax = 1_000;
+// Answers that come at once and bring nothing new are a fault of the server; they must not keep a
+// core busy, nor fill a log.
 const hastyAnswersMax = 3;
+const rememberedIdsMax = 1_024;
 const hastyMs = 50;
 
 export function createPresence(parts: PresenceParts): Presence {
@@ -48,6 +70,9 @@ export function createPresence(parts: PresenceParts): Presence {
     });
   let nudge = new AbortController();
   let beating = false;
+  let announcing = false;
+  let news = 0;
+  let life: AbortSignal | null = null;
 
   const refresh = (): void => {
     nudge.abort();
@@ -56,8 +81,14 @@ export function createPresence(parts: PresenceParts): Presence {
 
   const beat = async (signal: AbortSignal): Promise<Answer<unknown>> => {
     beating = true;
-    const answer = await link.beat({ worker: introduction, held: [...slots.held()] }, signal)
-      .answer;
+    const message = {
+      worker: introduction,
+      held: [...slots.held()],
+      asking: [...slots.asking()],
+      stopped: parts.orders.stopped(),
+      stopSeen: parts.orders.stopSeen(),
+    };
+    const answer = await link.beat(message, signal).answer;
     beating = false;
     if (answer.kind === "ok") {
       cancelAll(slots, answer.value.cancel);
@@ -77,6 +108,19 @@ export function createPresence(parts: PresenceParts): Presence {
       if (answer.kind === "ok") return;
       await pause(answer, backoff, signal);
     }
+  };
+
+  const announce = async (): Promise<void> => {
+    news += 1;
+    if (announcing || life === null) return;
+    announcing = true;
+    // What changes while a beat is on its way is told by another.
+    for (let told = 0; !life.aborted && told !== news;) {
+      const now = news;
+      await introduce(life);
+      told = now;
+    }
+    announcing = false;
   };
 
   const pause = async (
@@ -106,6 +150,7 @@ export function createPresence(parts: PresenceParts): Presence {
   ): Promise<void> => {
     const backoff = pauses();
     let [ready, away, hasty] = [false, false, 0];
+    const isNew = createMemory(rememberedIdsMax);
     while (!signal.aborted) {
       const askedAt = clock.monotonic();
       // The first poll is not held: its answer says that the server accepts this worker.
@@ -115,12 +160,13 @@ export function createPresence(parts: PresenceParts): Presence {
         await pause(answer, backoff, signal);
         continue;
       }
-      hear(parts, answer.value, onTask);
+      if (away) parts.overreach.renew();
+      const again = (): void => void announce();
+      const brought = hear(parts, answer.value, { onTask, isNew, again });
       if (!ready) parts.onReady();
       if (answer.value.unknown === true) await introduce(signal);
       else if (away) beatIfHolding(signal);
-      const idle =
-        ready && answer.value.tasks.length === 0 && clock.monotonic() - askedAt < hastyMs;
+      const idle = ready && !brought && clock.monotonic() - askedAt < hastyMs;
       hasty = idle ? hasty + 1 : 0;
       [ready, away] = [true, false];
       if (hasty > hastyAnswersMax)
@@ -131,7 +177,9 @@ export function createPresence(parts: PresenceParts): Presence {
 
   return {
     refresh,
+    announce: () => void announce(),
     async keep(onTask, signal) {
+      life = signal;
       using _wake = watchWake(clock, (goneMs) => {
         log.info(`awake after ${Math.round(goneMs / 1000)} s: connecting anew`);
         link.reset();
@@ -145,18 +193,68 @@ export function createPresence(parts: PresenceParts): Presence {
   };
 }
 
-function hear({ log, slots }: PresenceParts, heard: Heard, onTask: (value: unknown) => void): void {
-  for (const value of heard.tasks.slice(0, tasksPerAnswerMax)) onTask(value);
+interface Ear {
+  readonly onTask: (value: unknown) => void;
+  readonly isNew: (taskId: string) => boolean;
+  /** The server has not heard that its order was carried out. */
+  readonly again: () => void;
+}
+
+/** True when the answer changed something: a task that was not heard of just now, an end, a yes. */
+function hear(parts: PresenceParts, heard: Heard, { onTask, isNew, again }: Ear): boolean {
+  const { log, slots, orders } = parts;
+  let brought = false;
+  let strange = 0;
+  parts.overreach.inAnswer(Object.keys(heard));
+  // A stop comes before all that is beside it: tasks are given back, and a yes begins nothing.
+  if (heard.stop !== undefined && heard.stop !== null) {
+    const stop = orders.hearStop(heard.stop);
+    brought = stop === "stopped";
+    if (stop === "again") again();
+  }
+  for (const value of heard.tasks.slice(0, tasksPerAnswerMax)) {
+    const label = labelOf(value);
+    if (label === null) {
+      strange += 1;
+      continue;
+    }
+    if (isNew(label.taskId)) brought = true;
+    onTask(value);
+  }
+  if (strange > 0) log.warn(`the server sent ${strange} things that are no tasks`);
   if (heard.tasks.length > tasksPerAnswerMax) {
     log.warn(
       `the server sent ${heard.tasks.length} tasks at once; ${tasksPerAnswerMax} were looked at`,
     );
   }
-  cancelAll(slots, heard.cancel);
+  // What was cancelled is not begun by a yes that came with it.
+  if (cancelAll(slots, heard.cancel)) brought = true;
+  if (heard.decisions.length === 0) return brought;
+  return orders.hearDecisions(heard.decisions.slice(0, decisionsMax)) || brought;
 }
 
-function cancelAll(slots: Slots, entries: readonly unknown[]): void {
-  for (const { taskId } of verifyHeld(entries)) slots.find(taskId)?.cancel("Cancelled");
+/** Says of each word whether it was not among the latest `max`. */
+function createMemory(max: number): (word: string) => boolean {
+  const words = new Set<string>();
+  return (word) => {
+    if (words.has(word)) return false;
+    words.add(word);
+    const [oldest] = words;
+    if (words.size > max && oldest !== undefined) words.delete(oldest);
+    return true;
+  };
+}
+
+/** Says whether there was one that was not cancelled before. */
+function cancelAll(slots: Slots, entries: readonly unknown[]): boolean {
+  let any = false;
+  for (const { taskId } of verifyHeld(entries)) {
+    const slot = slots.find(taskId);
+    if (slot === undefined || slot.signal.aborted) continue;
+    slot.cancel("Cancelled");
+    any = true;
+  }
+  return any;
 }
 
 // A stale attempt may be running elsewhere by now. Its result is still offered; the server judges it.

@@ -106,6 +106,21 @@ test("the worker says who it is, is ready when the server takes it, works, and s
   assert.equal(await ended, 0);
 });
 
+test("a worker that is stopped says so when it is ready, in one plain line, and how that ends", async () => {
+  await using desk = await openDesk();
+  const id = "00000000-0000-7000-8000-000000000001";
+  const stop = { id, by: "api", reason: "anna: \u001B[2Jlook\nhere", since: 1 };
+  const file = path.join(desk.state, "stopped.json");
+  writeFileSync(file, JSON.stringify({ version: 1, stops: [stop], handled: [] }), { mode: 0o600 });
+  chownSync(file, uid, -1);
+  const ended = desk.run();
+  const line = "Ready, but stopped (anna: \u{fffd}[2Jlook\u{fffd}here): openclaw-worker resume";
+  await desk.printed(line);
+  assert.ok(!desk.out.includes("Ready"));
+  desk.stopping.abort();
+  assert.equal(await ended, 0);
+});
+
 test("a poll interval is accepted and said to be unneeded", async () => {
   await using desk = await openDesk();
   const ended = desk.run({ POLL_INTERVAL: "500" });

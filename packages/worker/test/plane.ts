@@ -4,10 +4,14 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import {
+  askSchema,
   newTaskId,
   pollQuerySchema,
   settleSchema,
+  type Ask,
+  type ApprovalState,
   type Spec,
+  type StopOrder,
   type Task,
 } from "@openclaw-worker/protocol";
 import { randomBytes } from "node:crypto";
@@ -46,6 +50,12 @@ export class Plane implements AsyncDisposable {
   #order = -1;
   #parked: Parked | null = null;
   readonly #entries = new Map<string, Entry>();
+  readonly #asks = new Map<string, Ask>();
+  /** What the worker's newest beat said. */
+  stopped: unknown;
+  #stopSeen: string | null = null;
+  #decisions: unknown[] = [];
+  #stop: StopOrder | null = null;
   readonly #cancel: { taskId: string; fence: number }[] = [];
   readonly #watchers = new Set<() => void>();
 
@@ -77,11 +87,40 @@ export class Plane implements AsyncDisposable {
   }
 
   submit(spec: Spec): string {
-    const id = newTaskId(Date.now(), randomBytes(10));
-    const task: Task = { id, fence: 1, timeoutMs: 30_000, createdAt: Date.now(), spec };
+    return this.put({ spec });
+  }
+
+  /** Submits a task with more than its spec: a reason, a proof and the id that it signs. */
+  put(wish: Pick<Task, "spec"> & Partial<Task>): string {
+    const id = wish.id ?? newTaskId(Date.now(), randomBytes(10));
+    const task: Task = { fence: 1, timeoutMs: 30_000, createdAt: Date.now(), ...wish, id };
     this.#entries.set(id, { task, state: "pending", fence: 0, report: null });
     this.#wake();
     return id;
+  }
+
+  /** Resolves with what the worker says of this task's newest approval, once it is in the state. */
+  async approval(taskId: string, state: ApprovalState = "waiting"): Promise<Ask> {
+    return this.until(() =>
+      [...this.#asks.values()].findLast((ask) => ask.taskId === taskId && ask.state === state),
+    );
+  }
+
+  /** The newest state of every approval, in the order of asking. */
+  get approvals(): readonly Ask[] {
+    return [...this.#asks.values()];
+  }
+
+  /** Puts these into the answer of the next poll, as they are. */
+  decide(...envelopes: readonly unknown[]): void {
+    this.#decisions.push(...envelopes);
+    this.#wake();
+  }
+
+  /** Puts this into every answer from now on; null: no stop. */
+  order(stop: StopOrder | null): void {
+    this.#stop = stop;
+    this.#wake();
   }
 
   /** Hands a task out again, whatever became of it. `sameFence`: as a duplicate of the same attempt. */
@@ -173,6 +212,8 @@ export class Plane implements AsyncDisposable {
     switch (seen.path) {
       case "/worker/beat":
         this.knows.add("instance");
+        this.stopped = seen.body["stopped"];
+        this.#stopSeen = seenStop(seen.body["stopped"]);
         return send(response, 200, { now: Date.now(), cancel: [], stale: [] });
       case "/worker/poll":
         return this.#poll(seen, response);
@@ -180,6 +221,11 @@ export class Plane implements AsyncDisposable {
         return this.#started(seen, response);
       case "/worker/result":
         return this.#result(seen, response);
+      case "/worker/ask": {
+        const ask = askSchema.parse(seen.body);
+        this.#asks.set(ask.request.id, ask);
+        return send(response, 200, { success: true });
+      }
       case "/worker/giveback":
         return send(response, 200, {});
       default:
@@ -218,7 +264,9 @@ export class Plane implements AsyncDisposable {
     const ready = [...this.#entries.values()]
       .filter(({ state }) => state === "pending")
       .slice(0, this.#capacity);
-    if (ready.length === 0 && this.#cancel.length === 0) return;
+    const ordered = this.#stop !== null && this.#stop.id !== this.#stopSeen;
+    const news = [ready, this.#cancel, this.#decisions].some((list) => list.length > 0);
+    if (!news && !ordered) return;
     const tasks = ready.map((entry) => {
       entry.state = "claimed";
       entry.fence += 1;
@@ -228,7 +276,8 @@ export class Plane implements AsyncDisposable {
     const { response, timer } = this.#parked;
     this.#parked = null;
     clearTimeout(timer);
-    send(response, 200, { tasks, cancel: this.#cancel.splice(0), decisions: [], stop: null });
+    const [cancel, decisions] = [this.#cancel.splice(0), this.#decisions.splice(0)];
+    send(response, 200, { tasks, cancel, decisions, stop: this.#stop });
   }
 
   #unpark(unknown = false): void {
@@ -260,6 +309,11 @@ export class Plane implements AsyncDisposable {
     send(response, 200, { success: true });
     this.#wake();
   }
+}
+
+function seenStop(stopped: unknown): string | null {
+  const known = typeof stopped === "object" && stopped !== null && "id" in stopped;
+  return known && typeof stopped.id === "string" ? stopped.id : null;
 }
 
 export async function openPlane(): Promise<Plane> {

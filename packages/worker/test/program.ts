@@ -5,6 +5,8 @@ import { createLog, systemClock } from "@openclaw-worker/base";
 import { runParts } from "../src/assemble.ts";
 import { openJournal } from "../src/journal.ts";
 import { openLink } from "../src/link.ts";
+import { createRedactor } from "../src/output/redact.ts";
+import { surroundingsOf } from "../src/policy/roots.ts";
 
 const [url = "", token = "", journalFile = "", root = ""] = process.argv.slice(2);
 const clock = systemClock();
@@ -21,6 +23,8 @@ await runParts(
     log,
     random: Math.random,
     readable: [],
+    around: surroundingsOf({ home: root, stateHome: root, installDir: "/nowhere" }),
+    redactor: createRedactor([]),
     home: root,
     pollMs: 20_000,
     onReady: () => {},

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { cageRows } from "../doctor/cage.ts";
+import { folderRows } from "../doctor/folders.ts";
 import { machineRows } from "../doctor/machine.ts";
-import { serverRows } from "../doctor/remote.ts";
+import { jumpRow, serverRows, type Moment } from "../doctor/remote.ts";
 import type { Row } from "../doctor/row.ts";
 import { exitCodes } from "../failure.ts";
 import type { Host } from "../host.ts";
@@ -27,8 +28,13 @@ export function define(host: Host, end: End): Command {
 
 async function examine(host: Host, flags: AskFlags): Promise<readonly Row[]> {
   const place = placeOf(host);
-  const parts = [machineRows(host, place), cageRows(host, place), serverRows(host, flags)];
-  return (await Promise.all(parts)).flat();
+  const moment = (): Moment => ({ nowMs: host.clock.now(), steadyMs: host.clock.monotonic() });
+  const before = moment();
+  // One after the other: what the cage's test costs must not be seen in the disk's times.
+  const machine = await machineRows(host);
+  const folders = folderRows(host, place);
+  const [cage, server] = await Promise.all([cageRows(host, place), serverRows(host, flags)]);
+  return [...machine, ...folders, ...cage, jumpRow(before, moment()), ...server];
 }
 
 function rowText(host: Host, row: Row): string {
@@ -38,8 +44,15 @@ function rowText(host: Host, row: Row): string {
     warn: paint.yellow("warn"),
     fail: paint.red("FAIL"),
   }[row.state];
-  const first = `${mark}  ${row.name.padEnd(11)} ${oneLine(row.what)}\n`;
-  return row.do === null ? first : `${first}      ${"".padEnd(11)} do: ${oneLine(row.do)}\n`;
+  const below = [
+    ...row.more,
+    ...(row.why === null ? [] : [`why: ${row.why}`]),
+    ...(row.do === null ? [] : [`do:  ${row.do}`]),
+  ];
+  return [
+    `${mark}  ${row.name.padEnd(11)} ${oneLine(row.what)}\n`,
+    ...below.map((line) => `      ${"".padEnd(11)} ${oneLine(line)}\n`),
+  ].join("");
 }
 
 const help = `

@@ -8,9 +8,10 @@ import { prepareRole } from "../launch.ts";
 import { expanded, placeOf } from "../place.ts";
 import type { End } from "../end.ts";
 import type { CheckFlags } from "../policy/check.ts";
+import type { ExplainFlags } from "../policy/explain.ts";
 import type { TestFlags } from "../policy/try.ts";
 import { prepareRoot, quoted } from "../root/folders.ts";
-import { withAskFlags, type AskFlags } from "../task-flags.ts";
+import { withAskFlags } from "../task-flags.ts";
 
 interface InitFlags {
   readonly withDeps?: boolean;
@@ -59,6 +60,8 @@ function defineLooks(command: Command, host: Host, end: End): void {
     .option(...file)
     .option("--as <kind>", "command, exec, read, write, edit, list, agent, action, domain")
     .option("--cwd <folder>", "folder that the task starts in")
+    .option("--needs <json>", 'what a command says that it needs: {"network":["example.com"]}')
+    .option("--submitter <name>", "as if this one had signed the task")
     .option("--stdin", "read more from standard input: one JSON text a line")
     .option("--json", 'one object a line: {"decision","rule","because"}')
     .addHelpText("after", help)
@@ -69,7 +72,9 @@ function defineLooks(command: Command, host: Host, end: End): void {
   withAskFlags(command.command("explain"))
     .description("Says what the policy decided about a past task.")
     .argument("<task>", "the task's id")
-    .action(async (id: string, flags: AskFlags) => {
+    .option(...file)
+    .addHelpText("after", help)
+    .action(async (id: string, flags: ExplainFlags) => {
       const { explainTask } = await import("../policy/explain.ts");
       end(await explainTask(host, id, flags));
     });
@@ -138,5 +143,10 @@ Examples:
   openclaw-worker policy check                          is the file good?
   openclaw-worker policy test 'git push --force'        what would happen, and by which rule
   openclaw-worker policy test --as read ~/.ssh/id_ed25519
+  openclaw-worker policy test --needs '{"network":["example.com"]}' 'curl https://example.com'
+  openclaw-worker policy test --json --stdin < commands    one JSON text a line in, one object a line out
   openclaw-worker policy explain 0192f3a1-7c1e-7d20-8a51-1f5d2f0c9b11
+
+Exit codes: 0 done, whatever the decision; 1 the policy is broken or there is none; 2 what was asked
+is not understood, also a line of standard input (the lines after it are still answered).
 `;

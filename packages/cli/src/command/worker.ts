@@ -36,7 +36,7 @@ async function work(host: Host, flags: WorkerFlags): Promise<number> {
     for (const line of refused) host.stderr.write(`${line}\n`);
     return policyExit;
   }
-  host.workIn(`${place.worker}/empty`);
+  host.settleIn(`${place.worker}/empty`);
   const { runWorker } = await import("@openclaw-worker/worker");
   return runWorker({
     env: { ...host.env, OPENCLAW_WORKER_HOME: place.home },

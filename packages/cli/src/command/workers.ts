@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Presence } from "@openclaw-worker/protocol";
 import { connect } from "../deliver.ts";
 import { durationText } from "../duration.ts";
+import { paintOf } from "../paint.ts";
 import type { Host } from "../host.ts";
 import type { End } from "../end.ts";
 import { oneLine, tableText } from "../table.ts";
@@ -24,6 +25,11 @@ export function define(host: Host, end: End): Command {
         const head = ["NAME", "STATE", "RUNNING", "SEEN", "VERSION", "PLATFORM", "LABELS"];
         const width = host.stdout.isTerminal ? host.stdout.columns : 400;
         host.stdout.write(tableText([head, ...rows], width));
+        const paint = paintOf(host, host.stdout);
+        for (const { name, alarm } of workers) {
+          if (alarm === null || alarm === undefined) continue;
+          host.stdout.write(`${paint.red("ALARM")} ${oneLine(name)}: ${oneLine(alarm)}\n`);
+        }
       }
       end(0);
     });

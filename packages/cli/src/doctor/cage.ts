@@ -16,11 +16,10 @@ export async function cageRows(host: Host, place: Place): Promise<readonly Row[]
   // As root, looking must not set anything up.
   if (host.uid === 0 && !fs.existsSync(place.worker)) {
     return [
-      warn(
-        "cage",
-        "not looked at: the worker has not been set up yet",
-        "openclaw-worker up --with-deps",
-      ),
+      warn("cage", "not looked at", {
+        why: "the worker has not been set up yet",
+        do: "openclaw-worker up --with-deps",
+      }),
     ];
   }
   let program: Program;
@@ -28,16 +27,16 @@ export async function cageRows(host: Host, place: Place): Promise<readonly Row[]
     program = selfTest(host, place);
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown;
-    return [warn("cage", `not looked at: ${thrown.message} (${thrown.why})`, thrown.remedy)];
+    const { why, remedy } = thrown;
+    return [warn("cage", `not looked at: ${thrown.message}`, { why, do: remedy })];
   }
   const said = await outputOf(program, host);
   return (
     parseRows(said) ?? [
-      fail(
-        "cage",
-        "the self-test gave no answer",
-        "Run `openclaw-worker self-test` and read what it says.",
-      ),
+      fail("cage", "the self-test gave no answer", {
+        why: "without a cage that was proved the worker takes no task",
+        do: "Run `openclaw-worker self-test` and read what it says.",
+      }),
     ]
   );
 }

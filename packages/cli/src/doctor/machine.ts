@@ -1,41 +1,65 @@
-// This computer: Node, the system, the programs of the cage, the kernel's switches, the folders.
+// This computer: the system, Node, the programs of the cage, what this user may use.
 
 import { execFile } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import type { Host } from "../host.ts";
-import type { Place } from "../place.ts";
-import { quoted } from "../root/folders.ts";
 import { findTool, installCommand, missingPackages } from "../tools.ts";
+import { kernelRows } from "./kernel.ts";
 import { fail, ok, warn, type Row } from "./row.ts";
 
-export async function machineRows(host: Host, place: Place): Promise<readonly Row[]> {
+export async function machineRows(host: Host): Promise<readonly Row[]> {
   return [
-    ok("node", `Node ${host.nodeVersion} (${host.nodePath})`),
+    nodeRow(host.nodeVersion, host.nodePath),
     systemRow(host),
     toolsRow(host),
     ...(await bubblewrapRows(host)),
-    ...namespaceRows(host),
-    ...folderRows(host, place),
+    ...kernelRows(host),
+    ...limitRows(host),
+    ...managerRows(host),
   ];
 }
 
+const oldestNode = [24, 16] as const;
+
+/** Exported for its test: which versions are taken. */
+export function nodeRow(version: string, file: string): Row {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [oldMajor, oldMinor] = oldestNode;
+  if (major > oldMajor || (major === oldMajor && minor >= oldMinor)) {
+    return ok("node", `Node ${version} (${file})`);
+  }
+  return fail("node", `Node ${version} (${file}) is too old`, {
+    why: `this program needs Node ${oldestNode.join(".")} or newer`,
+    do: "npm install openclaw-worker (its own Node comes along), or install Node 24 from https://nodejs.org",
+  });
+}
+
 function systemRow(host: Host): Row {
-  if (host.platform !== "win32") return ok("system", host.platform);
-  return fail(
-    "system",
-    "Windows has no cage for tasks",
-    "Use WSL2: `wsl --install`, and run this inside it.",
-  );
+  if (host.platform === "linux") return ok("system", host.platform);
+  if (host.platform === "win32") {
+    return fail("system", "Windows has no cage for tasks", {
+      why: "a task would run with all that its user may do",
+      do: "Use WSL2: `wsl --install`, and run this inside it.",
+    });
+  }
+  return warn("system", `${host.platform} has no cage in this version`, {
+    why: "the worker takes no task without one; server and commands work",
+    do: "Run the worker on Linux.",
+  });
 }
 
 function toolsRow(host: Host): Row {
   const missing = missingPackages(host.platform);
   if (missing.length === 0) return ok("tools", "all programs of the cage are there");
-  return fail("tools", `missing: ${missing.join(", ")}`, installCommand(host, missing));
+  return fail("tools", `missing: ${missing.join(", ")}`, {
+    why: "the cage that every task runs in is built from these",
+    do: installCommand(host, missing),
+  });
 }
 
 // bubblewrap before this has CVE-2026-87766.
-const mendedVersion = [0, 12];
+const mendedVersion = [0, 12] as const;
 
 async function bubblewrapRows(host: Host): Promise<readonly Row[]> {
   const file = host.platform === "linux" ? findTool("bwrap") : null;
@@ -48,74 +72,66 @@ async function bubblewrapRows(host: Host): Promise<readonly Row[]> {
 /** Exported for its test: which versions are warned of. */
 export function bubblewrapRow(version: readonly [number, number], said: string): Row {
   const [major, minor] = version;
-  const [mendedMajor = 0, mendedMinor = 0] = mendedVersion;
+  const [mendedMajor, mendedMinor] = mendedVersion;
   if (major > mendedMajor || (major === mendedMajor && minor >= mendedMinor)) {
     return ok("bubblewrap", said);
   }
-  return warn(
-    "bubblewrap",
-    `${said} has CVE-2026-87766 (mended in 0.12)`,
-    "Upgrade it as soon as your system offers 0.12 or newer.",
-  );
+  return warn("bubblewrap", `${said} has CVE-2026-87766`, {
+    why: "mounts below a folder that a task can write could lead out of the cage; this worker makes none there, and the hole is mended in 0.12",
+    do: "sudo apt-get install --only-upgrade bubblewrap, as soon as your system offers 0.12 or newer",
+  });
 }
 
-// A switch of the kernel, the value that closes user namespaces, and how to open them.
-const switches = [
-  ["/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=15000"],
-  [
-    "/proc/sys/kernel/unprivileged_userns_clone",
-    "0",
-    "sudo sysctl -w kernel.unprivileged_userns_clone=1",
-  ],
-  [
-    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-    "1",
-    "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (or an AppArmor profile for bwrap)",
-  ],
-] as const;
+const openFilesMin = 1_024;
+const processesMin = 512;
 
-function namespaceRows(host: Host): readonly Row[] {
+function limitRows(host: Host): readonly Row[] {
   if (host.platform !== "linux") return [];
-  const closed = switches.find(([file, value]) => textOf(file)?.trim() === value);
-  if (closed === undefined) return [ok("namespaces", "user namespaces are allowed")];
-  const [file, value, remedy] = closed;
-  return [fail("namespaces", `${file} is ${value}: the cage cannot be built`, remedy)];
+  return [limitRow(textOf("/proc/self/limits"))];
 }
 
-function folderRows(host: Host, place: Place): readonly Row[] {
-  if (!fs.existsSync(place.home)) {
-    return [warn("state", `there is no ${place.home} yet`, "Start once: openclaw-worker up")];
+/** Exported for its test: reads proc_pid_limits(5). */
+export function limitRow(text: string): Row {
+  const soft = (name: string): number => {
+    const found = new RegExp(`^${name} +(\\d+|unlimited)`, "m").exec(text)?.[1];
+    return found === undefined || found === "unlimited" ? Infinity : Number(found);
+  };
+  const [files, processes] = [soft("Max open files"), soft("Max processes")];
+  if (files < openFilesMin) {
+    return warn("limits", `at most ${files} open files`, {
+      why: "each task needs some twenty, the server one for each worker and reader",
+      do: `ulimit -n 65536 (a systemd unit: LimitNOFILE=65536)`,
+    });
   }
-  const closed = [
-    [place.server, "700"],
-    [place.worker, "700"],
-    [place.client, "600"],
-    [place.policy, "600"],
-  ] as const;
-  const open = closed.filter(([file]) => isOpenToOthers(file));
-  if (open.length === 0) return [ok("state", `${place.home}: closed to other users`)];
-  return open.map(([file, mode]) =>
-    fail(
-      "state",
-      `${file} is open to other users`,
-      `${host.uid === 0 ? "" : "sudo "}chmod ${mode} ${quoted(file)}`,
-    ),
-  );
-}
-
-function isOpenToOthers(file: string): boolean {
-  try {
-    return (fs.statSync(file).mode & 0o077) !== 0;
-  } catch {
-    return false;
+  if (processes < processesMin) {
+    return warn("limits", `at most ${processes} processes`, {
+      why: "all tasks of this user share them: builds and tests then fail to fork",
+      do: "ulimit -u 4096 (a systemd unit: TasksMax=4096)",
+    });
   }
+  return ok("limits", `open files ${files}, processes ${processes}`);
 }
 
-function textOf(file: string): string | null {
+// With one, a task's memory and processes can be bounded by a scope of its own.
+function managerRows(host: Host): readonly Row[] {
+  if (host.platform !== "linux") return [];
+  const runtime = host.env["XDG_RUNTIME_DIR"] ?? `/run/user/${host.uid}`;
+  const found = fs.existsSync(path.join(runtime, "systemd", "private"));
+  return [
+    found
+      ? ok("manager", "a systemd user manager runs: tasks can get scopes with memory limits")
+      : ok(
+          "manager",
+          "no systemd user manager: tasks are bounded by the cage and by rlimits alone",
+        ),
+  ];
+}
+
+function textOf(file: string): string {
   try {
     return fs.readFileSync(file, "utf8");
   } catch {
-    return null;
+    return "";
   }
 }
 

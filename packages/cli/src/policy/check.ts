@@ -1,7 +1,15 @@
-import { loadPolicy, policyNotes, type PolicyLoad } from "@openclaw-worker/worker";
+import { join } from "node:path";
+import {
+  emptyRing,
+  loadKeyRing,
+  loadPolicy,
+  policyNotes,
+  type PolicyLoad,
+} from "@openclaw-worker/worker";
 import { exitCodes } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { paintOf } from "../paint.ts";
+import { placeOf } from "../place.ts";
 import { policyFile, type FileFlag } from "./open.ts";
 
 export interface CheckFlags extends FileFlag {
@@ -12,9 +20,13 @@ export interface CheckFlags extends FileFlag {
 export function checkPolicy(host: Host, flags: CheckFlags): number {
   const file = policyFile(host, flags);
   const roots = flags.policy === undefined ? (host.env["OPENCLAW_WORKER_ROOTS"] ?? null) : null;
-  const load = loadPolicy({ path: file.path, roots, uid: file.uid, around: file.around });
+  const { path, uid, around } = file;
+  const load = loadPolicy({ path, roots, uid, around, look: true });
   const errors = errorsOf(load, file.path);
-  const notes = load.kind === "policy" ? [...load.notes, ...policyNotes(load.policy)] : [];
+  const notes =
+    load.kind === "policy"
+      ? [...load.notes, ...policyNotes(load.policy, around, submittersOf(host, uid))]
+      : [];
   const code = errors.length === 0 ? exitCodes.ok : exitCodes.failed;
   if (flags.json === true) {
     const found = load.kind === "policy" ? load.policy : null;
@@ -38,6 +50,15 @@ export function checkPolicy(host: Host, flags: CheckFlags): number {
     host.stdout.write(`${paint.green("good")}   ${summary}\n`);
   }
   return code;
+}
+
+/** Names of the keys in force that may submit. */
+function submittersOf(host: Host, uid: number): readonly string[] {
+  const load = loadKeyRing({ file: join(placeOf(host).home, "keys.json"), uid });
+  const { keys } = load.kind === "ring" ? load.ring : emptyRing;
+  return keys
+    .filter(({ roles, revokedAt }) => revokedAt === null && roles.includes("submitter"))
+    .map(({ name }) => name);
 }
 
 function errorsOf(load: PolicyLoad, file: string): readonly string[] {

@@ -36,6 +36,7 @@ export interface PolicyFile {
 export interface OpenedPolicy {
   readonly policy: Policy;
   readonly home: string;
+  readonly around: Surroundings;
   /** Why the worker would not take it as it is: roots that are not there, say. */
   readonly troubles: readonly string[];
 }
@@ -61,10 +62,10 @@ export function policyFile(host: Host, flags: FileFlag): PolicyFile {
 export function openPolicy(host: Host, flags: FileFlag): OpenedPolicy {
   const file = policyFile(host, flags);
   const { wish, source } = readWish(host, flags, file);
-  const { around, home } = file;
+  const { around, home, uid } = file;
   const troubles: string[] = [];
   const roots = wish.file.roots.map((name): Root => {
-    const check = checkRoot(name, around);
+    const check = checkRoot(name, around, uid);
     if (check.kind === "root") return check.root;
     troubles.push(check.because);
     const named = path.resolve(expanded(name, around.homeName));
@@ -72,9 +73,19 @@ export function openPolicy(host: Host, flags: FileFlag): OpenedPolicy {
   });
   try {
     const homes = [around.homeName, around.home] as const;
-    return { policy: policyOf(wish, { source, roots, homes: [...homes] }), home, troubles };
+    return { policy: policyOf(wish, { source, roots, homes: [...homes] }), home, around, troubles };
   } catch (thrown) {
     throw broken(source, thrown);
+  }
+}
+
+/** The policy as `openPolicy` reads it; null where there is none, or none that can be read. */
+export function policyOrNull(host: Host, flags: FileFlag): Policy | null {
+  try {
+    return openPolicy(host, flags).policy;
+  } catch (thrown) {
+    if (thrown instanceof Failure) return null;
+    throw thrown;
   }
 }
 

@@ -1,41 +1,29 @@
 // `policy test`: what the policy would say, and how it comes to it. Nothing is run.
 
-import { messageOf } from "@openclaw-worker/base";
-import { specSchema } from "@openclaw-worker/protocol";
 import {
   conclude,
+  decide,
   judge,
-  place,
+  policyFor,
   questionOf,
-  type Judgement,
+  type Decision,
   type Policy,
-  type Question,
 } from "@openclaw-worker/worker";
 import { exitCodes, usageFailure } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { paintOf } from "../paint.ts";
 import { oneLine } from "../table.ts";
-import { utf8 } from "../task-flags.ts";
-import { openPolicy, type FileFlag, type OpenedPolicy } from "./open.ts";
-
-const subjects = [
-  "command",
-  "exec",
-  "read",
-  "write",
-  "edit",
-  "list",
-  "agent",
-  "action",
-  "domain",
-] as const;
-type SubjectKind = (typeof subjects)[number];
+import { readLines } from "./lines.ts";
+import { openPolicy, type FileFlag } from "./open.ts";
+import { jsonOf, subjectKinds, subjectOf, type SubjectKind, type Where } from "./subject.ts";
 
 export interface TestFlags extends FileFlag {
   readonly json?: boolean;
   readonly stdin?: boolean;
   readonly as?: string;
   readonly cwd?: string;
+  readonly needs?: string;
+  readonly submitter?: string;
 }
 
 /** `allow`: by a rule; `cage`: by the default. */
@@ -45,155 +33,167 @@ interface Told {
   readonly because: string;
 }
 
-interface Shown extends Told {
-  readonly remedy: string | null;
-  readonly trace: readonly string[];
-}
-
-/** @throws Failure for a policy that cannot be read, and for what is no question */
+/**
+ * Answers for each text, then for each line of standard input when the flag says so, in their order.
+ * @returns 2 when a line of standard input was none, else 0 whatever the policy says
+ * @throws Failure for a policy that cannot be read, and for what is no question
+ */
 export async function testPolicy(
   host: Host,
   texts: readonly string[],
   flags: TestFlags,
 ): Promise<number> {
-  const kind = subjects.find((known) => known === (flags.as ?? "command"));
-  if (kind === undefined) {
+  const kind = kindOf(flags);
+  const needs = needsOf(flags);
+  if (flags.stdin === true && host.stdin.isTerminal) {
     throw usageFailure(
-      `--as ${flags.as ?? ""} is unknown`,
-      `known are ${subjects.join(", ")}`,
-      "Leave it away for a shell command.",
+      "--stdin needs something to read",
+      "standard input is the terminal",
+      `printf '%s\\n' '"git status"' | openclaw-worker policy test --stdin`,
     );
   }
-  const asked = flags.stdin === true ? [...texts, ...(await lines(host))] : texts;
-  if (asked.length === 0) {
+  if (texts.length === 0 && flags.stdin !== true) {
     throw usageFailure(
       "Nothing to test",
       "no command is given",
       "openclaw-worker policy test 'git status'",
     );
   }
-  const opened = openPolicy(host, flags);
+  const { policy, home, around, troubles } = openPolicy(host, flags);
   const paint = paintOf(host, host.stderr);
-  for (const trouble of opened.troubles) {
+  for (const trouble of troubles) {
     host.stderr.write(`${paint.yellow("The worker would not start:")} ${trouble}\n`);
   }
-  for (const text of asked) {
-    const shown = answer(text, kind, { opened, cwd: flags.cwd });
-    if (flags.json === true) {
-      const { decision, rule, because } = shown;
-      host.stdout.write(`${JSON.stringify({ decision, rule, because })}\n`);
-    } else show(host, text, shown);
-  }
-  return exitCodes.ok;
-}
-
-/** One JSON text a line, so that a command may hold anything. */
-async function lines(host: Host): Promise<readonly string[]> {
-  const text = utf8(await host.stdin.readAll(), "standard input");
-  return text.split("\n").flatMap((line, index) => {
-    if (line.trim() === "") return [];
-    const value = jsonOf(line);
-    if (typeof value === "string") return [value];
-    throw usageFailure(
-      `Line ${index + 1} of standard input is no JSON text`,
-      line.slice(0, 100),
-      "Write each command as a JSON text in double quotes, one a line.",
-    );
-  });
+  const forWhom = policyFor(policy, flags.submitter ?? null);
+  const where: Where = { policy: forWhom, home, around, cwd: flags.cwd, needs };
+  const asking: Asking = { host, kind, where, json: flags.json === true };
+  for (const text of texts) tell(text, asking);
+  return flags.stdin === true ? await tellLines(asking) : exitCodes.ok;
 }
 
 interface Asking {
-  readonly opened: OpenedPolicy;
-  readonly cwd: string | undefined;
+  readonly host: Host;
+  readonly kind: SubjectKind;
+  readonly where: Where;
+  readonly json: boolean;
 }
 
-function answer(text: string, kind: SubjectKind, { opened, cwd }: Asking): Shown {
-  const { policy, home } = opened;
-  const asked = questionFor(text, kind, { policy, home, cwd });
-  if (typeof asked === "string") {
-    return { decision: "refuse", rule: null, because: asked, remedy: null, trace: [] };
-  }
-  const judgement = judge(asked, policy);
-  return shownOf(judgement, policy);
+function kindOf(flags: TestFlags): SubjectKind {
+  const kind = subjectKinds.find((known) => known === (flags.as ?? "command"));
+  if (kind !== undefined) return kind;
+  throw usageFailure(
+    `--as ${flags.as ?? ""} is unknown`,
+    `known are ${subjectKinds.join(", ")}`,
+    "Leave it away for a shell command.",
+  );
 }
 
-function shownOf(judgement: Judgement, policy: Policy): Shown {
-  const { trace } = judgement;
-  const decision = conclude(judgement, policy, []);
-  if (decision.kind === "allow") {
-    const { rule, because } = decision;
-    const byRule = judgement.answer === "allow";
-    return { decision: byRule ? "allow" : "cage", rule, because, remedy: null, trace };
-  }
-  const { kind, rule, because, remedy } = decision;
-  const byDefault = judgement.answer === "default" ? `default: ${policy.default}` : null;
-  return { decision: kind, rule: rule ?? byDefault, because, remedy, trace };
+function needsOf(flags: TestFlags): unknown {
+  if (flags.needs === undefined) return undefined;
+  const needs = jsonOf(flags.needs);
+  if (typeof needs === "object" && needs !== null) return needs;
+  throw usageFailure(
+    "--needs is no JSON object",
+    flags.needs.slice(0, 100),
+    `Write it like --needs '{"network":["example.com"]}'.`,
+  );
 }
 
-interface Where {
-  readonly policy: Policy;
-  readonly home: string;
-  readonly cwd: string | undefined;
-}
-
-/** The question that a text is, or in words why it is none. */
-function questionFor(text: string, kind: SubjectKind, where: Where): Question | string {
-  const { policy, home, cwd } = where;
-  if (kind === "domain") return { kind: "domain", domain: text };
-  if (kind === "agent") return { kind: "agent", name: text, cwd: policy.roots[0].path };
-  const spec = specSchema.safeParse(specOf(text, kind, cwd === undefined ? {} : { cwd }));
-  if (!spec.success) {
-    return `no such task: ${spec.error.issues[0]?.message ?? "it is not understood"}`;
-  }
-  const { actions = {} } = policy.book ?? {};
-  const placed = place(spec.data, { home, roots: policy.roots, actions });
-  return placed.kind === "unrunnable" ? placed.because : questionOf(placed);
-}
-
-function specOf(
-  text: string,
-  kind: Exclude<SubjectKind, "domain" | "agent">,
-  where: { readonly cwd?: string },
-): unknown {
-  switch (kind) {
-    case "command":
-      return { kind, command: text, ...where };
-    case "exec":
-      return { kind, argv: jsonOf(text), ...where };
-    case "read":
-      return { kind: "file-read", path: text };
-    case "list":
-      return { kind: "file-list", path: text };
-    case "write":
-      return { kind: "file-write", path: text, content: "" };
-    case "edit":
-      return { kind: "file-edit", path: text, oldString: "a", newString: "b" };
-    case "action": {
-      // `backup {"src":"notes"}`
-      const [name = "", params] = /^(\S*)(?:\s+([^]*))?$/.exec(text)?.slice(1) ?? [];
-      return { kind, action: name, ...(params === undefined ? {} : { params: jsonOf(params) }) };
+async function tellLines(asking: Asking): Promise<number> {
+  const { host, kind, json } = asking;
+  let code: number = exitCodes.ok;
+  for await (const line of readLines(host.stdin.chunks())) {
+    const text = line.kind === "value" ? textOf(line.value, kind) : null;
+    if (text !== null) tell(text, asking);
+    else {
+      code = exitCodes.usage;
+      const why = line.kind === "broken" ? line.because : `it is no text, as ${kind} needs`;
+      const because = `line ${line.at} of standard input is not understood: ${why}`;
+      // Whoever reads only the decision takes the careful one.
+      const told = { decision: "refuse", rule: null, because, error: true };
+      if (json) host.stdout.write(`${JSON.stringify(told)}\n`);
+      else host.stdout.write(`${paintOf(host, host.stdout).red("error")}   ${oneLine(because)}\n`);
     }
+    await host.stdout.drained();
   }
+  return code;
 }
 
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    return new Error(messageOf(thrown));
-  }
+/** The line's text; an argv may stand as the list that it is. */
+function textOf(value: unknown, kind: SubjectKind): string | null {
+  if (typeof value === "string") return value;
+  return kind === "exec" && Array.isArray(value) ? JSON.stringify(value) : null;
 }
 
-function show(host: Host, text: string, shown: Shown): void {
+function tell(text: string, { host, kind, where, json }: Asking): void {
+  const asked = subjectOf(text, kind, where);
+  const { policy, around } = where;
+  if (asked.kind === "none") {
+    const told: Told = { decision: "refuse", rule: null, because: asked.because };
+    if (json) host.stdout.write(`${JSON.stringify(told)}\n`);
+    else show(host, text, { told, lines: [] });
+    return;
+  }
+  const decision =
+    asked.kind === "task"
+      ? decide(asked.subject, policy, [], around)
+      : conclude(judge(asked.question, policy, around), policy, []);
+  const told = toldOf(decision, policy);
+  if (json) {
+    host.stdout.write(`${JSON.stringify(told)}\n`);
+    return;
+  }
+  const question = asked.kind === "task" ? questionOf(asked.subject) : asked.question;
+  const { trace } = judge(question, policy, around);
+  show(host, text, { told, lines: trace, decision });
+}
+
+function toldOf(decision: Decision, policy: Policy): Told {
+  const { kind, because } = decision;
+  const byDefault = `default: ${policy.default}`;
+  if (kind === "allow") {
+    const { rule } = decision;
+    return { decision: rule === byDefault ? "cage" : "allow", rule, because };
+  }
+  const rule = decision.rule ?? (because.startsWith(byDefault) ? byDefault : null);
+  return { decision: kind, rule, because };
+}
+
+interface Showing {
+  readonly told: Told;
+  /** How it came about. */
+  readonly lines: readonly string[];
+  /** Absent: there is no such task. */
+  readonly decision?: Decision;
+}
+
+function show(host: Host, text: string, { told, lines, decision }: Showing): void {
   const paint = paintOf(host, host.stdout);
-  const { decision, rule, because, remedy, trace } = shown;
   const colors = { allow: "green", cage: "cyan", ask: "yellow", refuse: "red" } as const;
   const write = (line: string): void => host.stdout.write(`  ${oneLine(line)}\n`);
-  host.stdout.write(`${paint[colors[decision]](decision.padEnd(7))} `);
+  host.stdout.write(`${paint[colors[told.decision]](told.decision.padEnd(7))} `);
   host.stdout.write(`${oneLine(JSON.stringify(text))}\n`);
-  for (const step of trace) write(`· ${step}`);
-  if (rule !== null) write(`rule: ${rule}`);
-  write(`because: ${because}`);
-  if (remedy !== null) write(`to allow it: ${remedy}`);
-  if (decision === "ask") write("Nobody can be asked yet (approvals come later): it is refused.");
+  for (const step of lines) write(`· ${step}`);
+  if (told.rule !== null) write(`rule: ${told.rule}`);
+  write(`because: ${told.because}`);
+  if (decision === undefined) return;
+  if (decision.kind !== "refuse") write(`it would run: ${placeText(decision)}`);
+  if (decision.kind !== "allow") write(`to allow it: ${decision.remedy}`);
+  if (decision.kind === "ask") {
+    write("A person is asked: openclaw-worker approvals. Without a yes it is refused.");
+  }
+}
+
+/** In words, what a task would have. */
+function placeText(decision: Exclude<Decision, { kind: "refuse" }>): string {
+  if (decision.outside === true) return "outside of the cage, with all that its user may do";
+  const { writable = [], readOnly = [], readable, domains = [] } = decision.cage;
+  const parts = [
+    "in the cage",
+    domains.length === 0 ? "without network" : `with network to ${domains.join(", ")}`,
+    ...(writable.length === 0 ? [] : [`writing also ${writable.join(", ")}`]),
+    ...(readable.length === 0 ? [] : [`reading also ${readable.join(", ")}`]),
+    ...(readOnly.length === 0 ? [] : [`only reading ${readOnly.join(", ")}`]),
+  ];
+  return parts.join(", ");
 }

@@ -36,6 +36,7 @@ export const installedAtVariable = "OPENCLAW_INSTALLED_AT";
 /** Variables that pass to a descended program; everything else of root's environment stays behind. */
 const passedVariables: readonly string[] = [
   "WORKER_TOKEN",
+  "APPROVE_TOKEN",
   "WORKER_URL",
   "WORKER_PORT",
   "WORKER_HOST",

@@ -99,7 +99,8 @@ async function stopAll(host: Host, children: readonly Child[]): Promise<void> {
 async function present(host: Host, client: Client, signal: AbortSignal): Promise<void> {
   for (;;) {
     const workers = await client.workers(signal);
-    if (workers.some(({ state }) => state === "online")) return;
+    // One that is stopped is there too: it only takes nothing.
+    if (workers.some(({ state }) => state !== "away")) return;
     await host.clock.sleep(presencePauseMs, signal);
   }
 }

@@ -57,6 +57,11 @@ export interface PollsOptions {
   readonly claimed: () => void;
 }
 
+/**
+ * Tasks of one answer, in bytes of JSON: a worker takes answers of 64 MiB. One task is never more
+ * than the body that it came in; what does not fit beside it comes with the worker's next poll.
+ */
+const answerBytesMax = limits.bodyBytes + 1_048_576;
 /** After a hang-up a living worker polls again at once. */
 const hangUpGraceMs = 5_000;
 /** Worker processes that something is kept for until they poll. */
@@ -147,6 +152,7 @@ export function createPolls(options: PollsOptions): Polls {
           claimant: parked.claimant,
           instance: parked.instance,
           max: parked.capacity,
+          bytesMax: answerBytesMax,
           leaseUntil: options.leaseEnd() + (parked.claimant.leased ? 0 : limits.oldWorkerGraceMs),
           at: clock.now(),
         });

@@ -153,6 +153,11 @@ export interface ClaimRequest {
   readonly claimant: Claimant;
   readonly instance: string;
   readonly max: number;
+  /**
+   * What the tasks are together at most, in bytes of JSON; the first one comes whatever it is. The
+   * next in order is not passed over for a smaller one. Absent: no bound.
+   */
+  readonly bytesMax?: number;
   /** End of the lease, by the steady clock. For an old worker the task's timeout is added to it. */
   readonly leaseUntil: number;
   readonly at: number;

@@ -100,6 +100,21 @@ describe("capacity", () => {
     assert.equal((await queue.poll(pollOf("home", { capacity: 3 }))).tasks.length, 2);
   });
 
+  test("three tasks of 32 MiB come in three answers, which a worker can take", async () => {
+    await using stage = await openQueueStage();
+    const { queue } = stage;
+    const large = "x".repeat(32 * 1_048_576 - 1_024);
+    const sent = [];
+    for (let index = 0; index < 3; index += 1) sent.push(await send(queue, command(large)));
+    const came = [];
+    for (let order = 0; order < 3; order += 1) {
+      const { tasks } = await queue.poll(pollOf("home", { capacity: 3 - order, order }));
+      assert.ok(JSON.stringify(tasks).length < 64 * 1_048_576);
+      came.push(...tasks.map(({ id }) => id));
+    }
+    assert.deepEqual(came, sent);
+  });
+
   test("a newer poll of the same worker answers the older one with nothing", async () => {
     await using stage = await openQueueStage();
     const { queue } = stage;

@@ -1,11 +1,13 @@
 // Bytes in the order in which they came, in one block that grows: a program that prints one byte
 // at a time costs one byte here, not one object.
 
+import { release } from "./release.ts";
+
 const firstCapacityBytes = 4_096;
 
 /** A queue of bytes: appended at the end, dropped from the front. */
 export class ByteQueue {
-  #block = Buffer.alloc(0);
+  #block = new Uint8Array(0);
   #start = 0;
   #length = 0;
 
@@ -32,17 +34,39 @@ export class ByteQueue {
 
   /** All bytes, copied, oldest first. */
   toBuffer(): Buffer {
-    const first = this.#block.subarray(this.#start, this.#start + this.#length);
-    return Buffer.concat([first, this.#block.subarray(0, this.#length - first.length)]);
+    return Buffer.from(this.whole());
+  }
+
+  /** All bytes, oldest first; for as long as nothing changes. */
+  whole(): Uint8Array {
+    const end = this.#start + this.#length;
+    if (end > this.#block.length) this.#move(this.#block.length);
+    return this.#block.subarray(this.#start, this.#start + this.#length);
+  }
+
+  /** Forgets everything, and gives the memory back. */
+  clear(): void {
+    release(this.#block);
+    this.#block = new Uint8Array(0);
+    this.#start = 0;
+    this.#length = 0;
   }
 
   #reserve(wanted: number): void {
     if (wanted <= this.#block.length && this.#block.length > 0) return;
     let capacity = Math.max(firstCapacityBytes, this.#block.length);
     while (capacity < wanted) capacity *= 2;
-    const grown = Buffer.allocUnsafe(capacity);
-    this.toBuffer().copy(grown);
-    this.#block = grown;
+    this.#move(capacity);
+  }
+
+  /** Into another block, from its beginning. */
+  #move(capacity: number): void {
+    const block = new Uint8Array(capacity);
+    const first = this.#block.subarray(this.#start, this.#start + this.#length);
+    block.set(first);
+    block.set(this.#block.subarray(0, this.#length - first.length), first.length);
+    release(this.#block);
+    this.#block = block;
     this.#start = 0;
   }
 }

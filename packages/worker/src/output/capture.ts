@@ -1,9 +1,11 @@
 // What is kept of a task's output: all of it while it fits; else the head and the tail of each
-// stream, with true counts. Memory stays bounded however much flows through.
+// stream, with true counts. Memory stays bounded however much flows through. Secrets are taken out
+// before anything is cut, so that no cut hides half of one.
 
 import type { Truncated } from "@openclaw-worker/protocol";
 import { ByteQueue } from "./bytes.ts";
-import { encodeStream, type EncodedStream } from "./encode.ts";
+import { encodeStream, type EncodedStream, type StreamParts } from "./encode.ts";
+import type { Redactor } from "./redact.ts";
 
 export type StreamName = "stdout" | "stderr";
 
@@ -25,31 +27,37 @@ export class Capture {
   readonly #limits: CaptureLimits;
   readonly #streams: Readonly<Record<StreamName, Kept>>;
 
-  constructor(limits: CaptureLimits) {
+  /** @param redactor takes secrets out; without one, all is kept as it comes */
+  constructor(limits: CaptureLimits, redactor?: Redactor) {
     this.#limits = limits;
     // A quarter each: two heads and two tails share what may be kept. A stream whose neighbor is
     // quiet has the neighbor's share for its tail as well.
     const headMax = Math.floor(limits.keptBytes / 4);
-    this.#streams = { stdout: new Kept(headMax), stderr: new Kept(headMax) };
+    const sieve = (): Sieve => redactor?.stream() ?? openMesh;
+    this.#streams = { stdout: new Kept(headMax, sieve()), stderr: new Kept(headMax, sieve()) };
   }
 
   /** Takes what a stream printed. Answers false once the task printed more than it may. */
   push(name: StreamName, chunk: Uint8Array): boolean {
     const { stdout, stderr } = this.#streams;
     this.#streams[name].push(chunk);
-    const over = stdout.keptBytes + stderr.keptBytes - this.#limits.keptBytes;
-    if (over > 0) trim(stdout, stderr, over);
+    this.#trim();
     return stdout.totalBytes + stderr.totalBytes <= this.#limits.killBytes;
   }
 
   /**
-   * What was kept, encoded. `cutShort`: the program was ended from outside, so half a character
+   * What was kept, encoded, and kept no longer. `cutShort`: the program was ended from outside, so half a character
    * at the very end is no sign of binary output.
    */
   finish(cutShort: boolean): Captured {
     const { stdout, stderr } = this.#streams;
+    stdout.end();
+    stderr.end();
+    this.#trim();
     const out = encodeStream(stdout.parts(), cutShort);
     const err = encodeStream(stderr.parts(), cutShort);
+    stdout.clear();
+    stderr.clear();
     if (out.leftOutBytes + err.leftOutBytes === 0) return { stdout: out, stderr: err };
     const truncated = {
       stdoutBytes: stdout.totalBytes,
@@ -59,7 +67,18 @@ export class Capture {
     };
     return { stdout: out, stderr: err, truncated };
   }
+
+  #trim(): void {
+    const { stdout, stderr } = this.#streams;
+    const over = stdout.keptBytes + stderr.keptBytes - this.#limits.keptBytes;
+    if (over > 0) trim(stdout, stderr, over);
+  }
 }
+
+type Sieve = ReturnType<Redactor["stream"]>;
+
+/** Lets everything through. */
+const openMesh: Sieve = { push: (chunk) => chunk, end: () => new Uint8Array(0) };
 
 /** Drops `over` bytes from the front of the tails: from the longer one until both are equal. */
 function trim(stdout: Kept, stderr: Kept, over: number): void {
@@ -73,12 +92,17 @@ function trim(stdout: Kept, stderr: Kept, over: number): void {
 
 class Kept {
   readonly #headMax: number;
+  readonly #sieve: Sieve;
   readonly #head = new ByteQueue();
   readonly #tail = new ByteQueue();
+  /** What the program printed. */
   totalBytes = 0;
+  /** The same less its secrets: what head and tail are taken from. */
+  #shownBytes = 0;
 
-  constructor(headMax: number) {
+  constructor(headMax: number, sieve: Sieve) {
     this.#headMax = headMax;
+    this.#sieve = sieve;
   }
 
   get tailBytes(): number {
@@ -89,19 +113,35 @@ class Kept {
     return this.#head.length + this.#tail.length;
   }
 
+  /** Copies what it keeps: the caller may use the chunk's memory again. */
   push(chunk: Uint8Array): void {
     this.totalBytes += chunk.length;
-    const toHead = Math.min(chunk.length, this.#headMax - this.#head.length);
-    if (toHead > 0) this.#head.push(chunk.subarray(0, toHead));
-    if (toHead < chunk.length) this.#tail.push(chunk.subarray(toHead));
+    this.#keep(this.#sieve.push(chunk));
+  }
+
+  /** Nothing comes any more. */
+  end(): void {
+    this.#keep(this.#sieve.end());
   }
 
   dropTail(count: number): void {
     this.#tail.dropFront(count);
   }
 
-  parts(): { readonly head: Buffer; readonly tail: Buffer; readonly leftOutBytes: number } {
-    const leftOutBytes = this.totalBytes - this.keptBytes;
-    return { head: this.#head.toBuffer(), tail: this.#tail.toBuffer(), leftOutBytes };
+  #keep(bytes: Uint8Array): void {
+    this.#shownBytes += bytes.length;
+    const toHead = Math.min(bytes.length, this.#headMax - this.#head.length);
+    if (toHead > 0) this.#head.push(bytes.subarray(0, toHead));
+    if (toHead < bytes.length) this.#tail.push(bytes.subarray(toHead));
+  }
+
+  parts(): StreamParts {
+    const leftOutBytes = this.#shownBytes - this.keptBytes;
+    return { head: this.#head.whole(), tail: this.#tail.whole(), leftOutBytes };
+  }
+
+  clear(): void {
+    this.#head.clear();
+    this.#tail.clear();
   }
 }

@@ -19,43 +19,41 @@ export interface Allowing {
   readonly allowPath: (tool: "Read" | "Edit", file: string) => Verdict;
 }
 
-type CommandQuestion = Extract<Question, { readonly kind: "command" | "exec" }>;
-type Tool = "Bash" | "Exec";
+export type CommandQuestion = Extract<Question, { readonly kind: "command" | "exec" }>;
+export type Tool = "Bash" | "Exec";
 
-/** What the allow rules, and those of `host`, say about a command that nothing denies. */
+/** What the allow rules say about a command that nothing denies. */
 export function allowCommand(question: CommandQuestion, by: Allowing): Verdict {
-  const tool: Tool = question.kind === "command" ? "Bash" : "Exec";
-  const rulesOf = (list: "allow" | "host.ask" | "host.allow"): readonly Rule[] =>
-    by.book.rules[list].filter(({ target }) => target.tool === tool);
-  const everything = rulesOf("allow").find(({ allowDangerously }) => allowDangerously);
+  const tool = toolOf(question);
+  const rules = by.book.rules.allow.filter(({ target }) => target.tool === tool);
+  const everything = rules.find(({ allowDangerously }) => allowDangerously);
   if (everything !== undefined) return allowed(everything);
-  const read = readTwice(question, by.analysis);
-  if (read.kind === "not-plain") {
-    return unnamed(`no rule can allow it: ${read.because}`);
-  }
-  if (question.hasEnv) {
-    return unnamed("no rule can allow it: it brings variables, which can change what programs do");
-  }
-  const host = [...rulesOf("host.ask"), ...rulesOf("host.allow")];
-  const outside = read.commands.map((command) => host.find((rule) => fit(rule, command) !== null));
-  const [first] = outside;
-  if (first !== undefined && outside.every((rule) => rule !== undefined)) {
-    return {
-      answer: "refuse",
-      rules: [first],
-      because: `${labelOf(first)} names it, and this worker runs nothing outside of its cage yet`,
-      wanted: [],
-    };
-  }
+  const read = readForRules(question, by.analysis);
+  if (read.kind === "not-plain") return unnamed(`no rule can allow it: ${read.because}`);
   let moved = false;
   const verdicts: Verdict[] = [];
   for (const command of read.commands) {
-    const verdict = allowOne(command, { tool, rules: rulesOf("allow"), question, moved });
+    const verdict = allowOne(command, { tool, rules, question, moved });
     by.trace.push(`${shown(command)}: ${verdict.because}`);
     verdicts.push(verdict, ...allowRedirects(command, { by, moved, cwd: question.cwd }));
     moved ||= movers.has(command.words[0]?.text ?? "");
   }
   return strictest(verdicts);
+}
+
+/** Which rules judge a command. */
+export function toolOf(question: CommandQuestion): Tool {
+  return question.kind === "command" ? "Bash" : "Exec";
+}
+
+/** The simple commands of a question, when a rule may name them at all. */
+export function readForRules(question: CommandQuestion, analysis: Analysis): PlainRead {
+  const read = readTwice(question, analysis);
+  if (read.kind === "plain" && question.hasEnv) {
+    const because = "it brings variables, which can change what programs do";
+    return { kind: "not-plain", because };
+  }
+  return read;
 }
 
 /** The commands in a text, when both readers see the same. */
@@ -79,7 +77,7 @@ function readTwice(question: CommandQuestion, analysis: Analysis): PlainRead {
   return agree ? plain : { kind: "not-plain", because: "it can be read in two ways" };
 }
 
-interface One {
+export interface One {
   readonly tool: Tool;
   readonly rules: readonly Rule[];
   readonly question: CommandQuestion;
@@ -87,7 +85,8 @@ interface One {
   readonly moved: boolean;
 }
 
-function allowOne(command: PlainCommand, { tool, rules, question, moved }: One): Verdict {
+/** What the rules say about one simple command. */
+export function allowOne(command: PlainCommand, { tool, rules, question, moved }: One): Verdict {
   const words = command.words.map(({ text }) => text);
   const [program = ""] = words;
   const wanted = suggestion(tool, words);
@@ -171,7 +170,7 @@ function unnamed(because: string, wanted: readonly string[] = []): Verdict {
 const severity: Readonly<Record<Answer, number>> = { refuse: 3, ask: 2, default: 1, allow: 0 };
 
 /** Parts of one task: it may do what the strictest of them may. */
-function strictest(verdicts: readonly Verdict[]): Verdict {
+export function strictest(verdicts: readonly Verdict[]): Verdict {
   const worst = verdicts.toSorted((a, b) => severity[b.answer] - severity[a.answer])[0];
   if (worst === undefined) return unnamed("it holds no command");
   const alike = verdicts.filter(({ answer }) => answer === worst.answer);
@@ -182,11 +181,13 @@ function strictest(verdicts: readonly Verdict[]): Verdict {
     rules: [...new Set(alike.flatMap(({ rules }) => rules))],
     because: worst.because,
     wanted: hopeless ? [] : [...new Set(alike.flatMap(({ wanted }) => wanted))],
+    ...(worst.fix === undefined ? {} : { fix: worst.fix }),
+    ...(worst.advice === undefined ? {} : { advice: worst.advice }),
   };
 }
 
 /** The rule that would allow these words, and nothing else. */
-function suggestion(tool: Tool, words: readonly string[]): readonly string[] {
+export function suggestion(tool: Tool, words: readonly string[]): readonly string[] {
   if (words.some((word) => /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(word))) return [];
   if (tool === "Exec") return [`Exec(${JSON.stringify(words)})`];
   return [`Bash(${words.map(quoted).join(" ")})`];
@@ -197,7 +198,7 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function shown(command: PlainCommand): string {
+export function shown(command: PlainCommand): string {
   return JSON.stringify(
     command.words
       .map(({ text }) => text)

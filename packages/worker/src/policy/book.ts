@@ -1,5 +1,6 @@
 // A policy that is in force: its rules with their places, ready to judge.
 
+import type { Level } from "@openclaw-worker/protocol";
 import type { Cage } from "../job.ts";
 import { folded, patternText, resolveGlob, type PathPattern } from "./glob.ts";
 import type { Position } from "./jsonc.ts";
@@ -29,7 +30,13 @@ export interface Rule {
   readonly target: RuleTarget;
   /** Of Read and Edit: absolute patterns. Those of rules that narrow are folded. */
   readonly patterns: readonly PathPattern[];
+  /** The same as text, not folded: what a cage is given. */
+  readonly texts: readonly string[];
   readonly allowDangerously: boolean;
+  /** Whose yes counts, when the rule says so itself. */
+  readonly trust?: readonly Level[] | undefined;
+  /** Whose signed tasks it is for, and no others; absent: for all. */
+  readonly submitter?: string | undefined;
 }
 
 export interface RuleBook {
@@ -58,15 +65,6 @@ export function bookOf(
 ): RuleBook {
   const rules = wish.rules.map((written) => ruleOf(written, ground));
   const of = (list: RuleList): readonly Rule[] => rules.filter((rule) => rule.list === list);
-  const closed = (tool: "Read" | "Edit"): readonly string[] => [
-    ...new Set(
-      wish.rules.flatMap(({ list, target }) =>
-        (list === "deny" || list === "ask") && target.tool === tool
-          ? resolveGlob(target.glob, ground).map(patternText)
-          : [],
-      ),
-    ),
-  ];
   const { actions = {}, approvals = {}, limits = {}, submitters = {} } = wish.file;
   return {
     rules: {
@@ -81,13 +79,27 @@ export function bookOf(
     approvals,
     limits,
     submitters,
-    denyRead: closed("Read"),
-    denyWrite: closed("Edit"),
+    denyRead: closedBy(rules, "Read"),
+    denyWrite: closedBy(rules, "Edit"),
   };
 }
 
+/** What deny and ask rules of a tool close, but for those that a person has said yes to. */
+function closedBy(
+  rules: readonly Rule[],
+  tool: "Read" | "Edit",
+  granted: readonly Rule[] = [],
+): readonly string[] {
+  const closing = rules.filter(
+    (rule) =>
+      (rule.list === "deny" || (rule.list === "ask" && !granted.includes(rule))) &&
+      rule.target.tool === tool,
+  );
+  return [...new Set(closing.flatMap(({ texts }) => texts))];
+}
+
 function ruleOf(written: WrittenRule, ground: BookGround): Rule {
-  const { list, text, at, target, allowDangerously } = written;
+  const { list, text, at, target, allowDangerously, trust, submitter } = written;
   const patterns =
     target.tool === "Read" || target.tool === "Edit" ? resolveGlob(target.glob, ground) : [];
   const narrows = list === "deny" || list === "ask";
@@ -97,6 +109,9 @@ function ruleOf(written: WrittenRule, ground: BookGround): Rule {
     at,
     target,
     allowDangerously,
+    trust,
+    submitter,
+    texts: patterns.map(patternText),
     patterns: narrows ? patterns.map((pattern) => pattern.map(folded)) : patterns,
   };
 }
@@ -106,13 +121,31 @@ export function labelOf(rule: Rule): string {
   return `${rule.list}: ${rule.text}`;
 }
 
-/** The cage of every task under this policy. */
-export function cageOf(policy: Policy, readable: readonly string[]): Cage {
-  const { denyRead = [], denyWrite = [] } = policy.book ?? {};
+/**
+ * The cage of every task under this policy.
+ * @param readable absolute real paths that it may read besides the roots
+ * @param granted ask rules that a person has said yes to, for this task: they close nothing
+ */
+export function cageOf(
+  policy: Policy,
+  readable: readonly string[],
+  granted: readonly Rule[] = [],
+): Cage {
+  const roots = policy.roots.map((root) => root.path);
+  const { book } = policy;
+  if (book === undefined) return { roots, readable };
+  const { deny, ask, allow } = book.rules;
+  const denyRead = closedBy([...deny, ...ask], "Read", granted);
+  const denyWrite = closedBy([...deny, ...ask], "Edit", granted);
+  const named = allow.flatMap(({ target, texts }) => (target.tool === "Edit" ? texts : []));
+  const { processes, fileBytes } = book.limits;
   return {
-    roots: policy.roots.map((root) => root.path),
+    roots,
     readable,
     ...(denyRead.length === 0 ? {} : { denyRead }),
     ...(denyWrite.length === 0 ? {} : { denyWrite }),
+    ...(named.length === 0 ? {} : { named }),
+    ...(processes === undefined ? {} : { processes }),
+    ...(fileBytes === undefined ? {} : { fileBytes }),
   };
 }

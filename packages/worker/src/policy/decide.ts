@@ -1,8 +1,12 @@
 import { never } from "@openclaw-worker/base";
+import type { Level } from "@openclaw-worker/protocol";
 import type { Cage, Placed } from "../job.ts";
-import { cageOf, labelOf, type Policy } from "./book.ts";
+import { labelOf, type Policy } from "./book.ts";
 import { judge, type Judgement } from "./judge.ts";
+import { cageWith } from "./needs.ts";
+import type { CommandQuestion } from "./allow.ts";
 import type { Question } from "./question.ts";
+import type { Surroundings } from "./roots.ts";
 
 /** What the policy says about one placed task. `digest` is the policy's that said it. */
 export type Decision =
@@ -23,6 +27,8 @@ export type Decision =
       readonly outside?: boolean;
       /** The rules that ask; null: the default does. */
       readonly rule: string | null;
+      /** Whose yes counts; empty: nobody's. */
+      readonly trust: readonly Level[];
       readonly because: string;
       readonly remedy: string;
       readonly digest: string;
@@ -47,9 +53,15 @@ export interface Subject {
 /**
  * Decides, and does nothing else: the same task and policy always give the same decision.
  * @param readable absolute real paths that caged tasks may read besides the roots
+ * @param around what no rule can open; when it is not given, what the policy itself tells of it
  */
-export function decide(subject: Subject, policy: Policy, readable: readonly string[]): Decision {
-  return conclude(judge(questionOf(subject), policy), policy, readable);
+export function decide(
+  subject: Subject,
+  policy: Policy,
+  readable: readonly string[],
+  around?: Surroundings,
+): Decision {
+  return conclude(judge(questionOf(subject), policy, around), policy, readable);
 }
 
 /** The question that a task is. */
@@ -77,12 +89,12 @@ export function questionOf({ placed, cwd, action }: Subject): Question {
   }
 }
 
-function broughtBy(task: {
-  readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly stdin?: string | undefined;
-}): { readonly fed: boolean; readonly hasEnv: boolean } {
-  return { fed: task.stdin !== undefined, hasEnv: Object.keys(task.env ?? {}).length > 0 };
+function broughtBy(task: ProcessTask): Pick<CommandQuestion, "fed" | "hasEnv" | "needs"> {
+  const hasEnv = Object.keys(task.env ?? {}).length > 0;
+  return { fed: task.stdin !== undefined, hasEnv, needs: task.needs };
 }
+
+type ProcessTask = Extract<Placed, { readonly kind: "command" | "exec" }>;
 
 /** What follows from a judgement: the default where no rule spoke, and the words for a person. */
 export function conclude(
@@ -92,14 +104,17 @@ export function conclude(
 ): Decision {
   const { answer, because, rules } = judgement;
   const { digest } = policy;
-  const cage = cageOf(policy, readable);
+  const { grant, levels: trust } = judgement;
+  const granted = answer === "ask" ? { ...grant, granted: rules } : grant;
+  const cage = cageWith(policy, readable, granted);
+  const outside = judgement.outside === true ? { outside: true } : {};
   const rule = rules.length === 0 ? null : rules.map(labelOf).join(", ");
   const remedy = remedyFor(judgement, policy);
   switch (answer) {
     case "allow":
-      return { kind: "allow", cage, rule: rule ?? "", because, digest };
+      return { kind: "allow", cage, ...outside, rule: rule ?? "", because, digest };
     case "ask":
-      return { kind: "ask", cage, rule, because, remedy, digest };
+      return { kind: "ask", cage, ...outside, rule, trust, because, remedy, digest };
     case "refuse":
       return { kind: "refuse", rule, because, remedy, digest };
     case "default":
@@ -113,7 +128,7 @@ export function conclude(
     case "cage":
       return { kind: "allow", cage, rule: "default: cage", because, digest };
     case "ask":
-      return { kind: "ask", cage, rule: null, because: byDefault, remedy, digest };
+      return { kind: "ask", cage, rule: null, trust, because: byDefault, remedy, digest };
     case "deny":
       return { kind: "refuse", rule: null, because: byDefault, remedy, digest };
     default:
@@ -122,20 +137,27 @@ export function conclude(
 }
 
 /** What to write into the policy, for a task that does not run. */
-function remedyFor({ answer, rules, wanted, fix }: Judgement, policy: Policy): string {
+function remedyFor({ answer, rules, wanted, fix, advice }: Judgement, policy: Policy): string {
+  if (advice !== undefined) return advice;
   const { source } = policy;
-  const here = `${source}, on this computer`;
+  const here = placeOf(policy);
   const [rule] = rules;
   if (rule !== undefined && answer !== "default") {
     const at = `${source}:${rule.at.line}:${rule.at.column}`;
     if (answer === "refuse")
       return `change ${JSON.stringify(rule.text)} at ${at}, on this computer`;
     if (wanted.length > 0) return addition(wanted, here);
-    return `approvals come later: until then change ${JSON.stringify(rule.text)} at ${at}`;
+    return `say yes to it (openclaw-worker approvals), or change ${JSON.stringify(rule.text)} at ${at}`;
   }
   if (fix !== undefined) return `${fix} in ${here}`;
   if (wanted.length > 0) return addition(wanted, here);
   return `set "default" to "cage" in ${here}`;
+}
+
+/** The file to write into; a policy of roots alone has none yet. */
+function placeOf({ book, source }: Policy): string {
+  if (book !== undefined || !/^[A-Z_]+$/.test(source)) return `${source}, on this computer`;
+  return `a policy file, on this computer (make one: openclaw-worker policy init; now it is ${source})`;
 }
 
 function addition(wanted: readonly string[], here: string): string {

@@ -38,8 +38,8 @@ const decisions = {
   deny: "refuse",
   ask: "ask",
   allow: "allow",
-  "host.ask": "refuse",
-  "host.allow": "refuse",
+  "host.ask": "ask",
+  "host.allow": "allow",
 } as const;
 
 function onlyRule(book: RuleBook, rule: Rule): RuleBook {

@@ -2,15 +2,27 @@
 // server sends can only be narrower.
 
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync, watch } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  watch,
+} from "node:fs";
 import path from "node:path";
 import { messageOf } from "@openclaw-worker/base";
 import { canonicalJson } from "@openclaw-worker/protocol";
 import { hasCode } from "../errno.ts";
+import { problemAbove } from "../trust.ts";
 import { bookOf, type Policy } from "./book.ts";
 import { checkExamples } from "./examples.ts";
 import { JsonProblem } from "./jsonc.ts";
 import { parsePolicy, type Wish } from "./parse.ts";
+import { isWithin } from "./paths.ts";
 import { checkRoot, type Root, type Surroundings } from "./roots.ts";
 
 export type { Policy, PolicyDefault } from "./book.ts";
@@ -30,6 +42,8 @@ export interface PolicyOptions {
   /** User that must own the file (root may own it too). */
   readonly uid: number;
   readonly around: Surroundings;
+  /** True: only look. A file that others can read is then told, and not closed. */
+  readonly look?: boolean;
 }
 
 const fileBytesMax = 1_048_576;
@@ -37,31 +51,43 @@ const rootsVariable = "OPENCLAW_WORKER_ROOTS";
 
 /** Reads the policy and checks every root on the disk. Never throws: a broken policy is an answer. */
 export function loadPolicy(options: PolicyOptions): PolicyLoad {
-  const { around } = options;
-  let found: { readonly wish: Wish; readonly source: string } | null;
+  const { around, uid } = options;
+  let found: Found | null;
   try {
-    const text = readOwned(options.path, options.uid);
+    const file = readOwned(options);
     found =
-      text === null
+      file === null
         ? wishFromRoots(options.roots)
-        : { wish: parsePolicy(text), source: options.path };
+        : { ...file, wish: parsePolicy(file.text), source: options.path };
   } catch (thrown) {
     return { kind: "refused", because: [`${options.path}${placeIn(thrown)}`] };
   }
   if (found === null) return { kind: "missing" };
-  const { wish, source } = found;
-  const checks = wish.file.roots.map((name) => checkRoot(name, around));
+  const { wish, source, real } = found;
+  const checks = wish.file.roots.map((name) => checkRoot(name, around, uid));
   const because = checks.flatMap((check) =>
     check.kind === "refused" ? [`${source}: ${check.because}`] : [],
   );
   if (because.length > 0) return { kind: "refused", because };
-  const roots = checks.flatMap((check) => (check.kind === "root" ? [check.root] : []));
+  const fit = checks.filter((check) => check.kind === "root");
+  const roots = fit.map(({ root }) => root);
+  const holder = roots.find((root) => real !== null && isWithin(real, root.path));
+  if (holder !== undefined) {
+    return {
+      kind: "refused",
+      because: [
+        `${source} lies in ${holder.path}, which tasks may write: they could loosen it. Move it out: mv '${real}' '${around.stateHome}/policy.json'`,
+      ],
+    };
+  }
   try {
     const policy = policyOf(wish, { source, roots, homes: [around.homeName, around.home] });
     const shadowed = options.roots !== null && source === options.path;
-    const notes = shadowed
-      ? [`${rootsVariable} is not used: ${options.path} is there, and it wins`]
-      : [];
+    const notes = [
+      ...found.notes,
+      ...fit.flatMap((check) => check.notes.map((note) => `${source}: ${note}`)),
+      ...(shadowed ? [`${rootsVariable} is not used: ${options.path} is there, and it wins`] : []),
+    ];
     return { kind: "policy", policy, notes };
   } catch (thrown) {
     return { kind: "refused", because: [`${source}${placeIn(thrown)}`] };
@@ -97,13 +123,25 @@ export function policyOf(wish: Wish, { source, roots, homes }: PolicyPlace): Pol
 
 /** Calls `changed` whenever the file may have changed, also when it is made, moved or removed. */
 export function watchPolicyFile(file: string, changed: () => void): Disposable {
-  // The folder, because editors put a new file in the old one's place.
-  const watcher = watch(path.dirname(file), { persistent: false }, (_event, name) => {
-    if (name === null || name === path.basename(file)) changed();
+  // The folders, because editors put a new file in the old one's place. Where the name is a link,
+  // the file that it leads to is edited, and perhaps the link.
+  const files = new Set([file, realOf(file)]);
+  const watchers = [...files].map((one) => {
+    const watcher = watch(path.dirname(one), { persistent: false }, (_event, name) => {
+      if (name === null || name === path.basename(one)) changed();
+    });
+    // A folder that goes away is noticed when the policy is read.
+    return watcher.on("error", changed);
   });
-  // A folder that goes away is noticed when the policy is read.
-  watcher.on("error", changed);
-  return { [Symbol.dispose]: () => watcher.close() };
+  return { [Symbol.dispose]: () => watchers.forEach((watcher) => watcher.close()) };
+}
+
+function realOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
 }
 
 /** `:line:column: what is wrong`, without the place when it has none. */
@@ -112,16 +150,35 @@ function placeIn(thrown: unknown): string {
   return `${where}: ${messageOf(thrown)}`;
 }
 
-function wishFromRoots(
-  roots: string | null,
-): { readonly wish: Wish; readonly source: string } | null {
-  const names = (roots ?? "").split(":").filter((name) => name !== "");
-  if (names.length === 0) return null;
-  return { wish: { file: { roots: names }, rules: [] }, source: rootsVariable };
+interface Found extends Omit<OwnedFile, "text" | "real"> {
+  readonly wish: Wish;
+  readonly source: string;
+  /** The file's real path; null when there is no file. */
+  readonly real: string | null;
 }
 
-/** The text of a file that only its owner can change, or null when there is none. */
-function readOwned(file: string, uid: number): string | null {
+function wishFromRoots(roots: string | null): Found | null {
+  const names = (roots ?? "").split(":").filter((name) => name !== "");
+  if (names.length === 0) return null;
+  return {
+    wish: { file: { roots: names }, rules: [] },
+    source: rootsVariable,
+    real: null,
+    notes: [],
+  };
+}
+
+interface OwnedFile {
+  readonly text: string;
+  readonly real: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads a file that nobody but its owner can change, or null when there is none. Others who can read
+ * it are shut out: it tells a thief what to ask for.
+ */
+function readOwned({ path: file, uid, look }: PolicyOptions): OwnedFile | null {
   let opened: number;
   try {
     opened = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -137,7 +194,15 @@ function readOwned(file: string, uid: number): string | null {
       throw new Error(`belongs to another user: take it with  sudo chown "$(id -un)" '${file}'`);
     if ((seen.mode & 0o022) !== 0)
       throw new Error(`can be changed by other users: close it with  chmod 600 '${file}'`);
-    return readFileSync(opened, "utf8");
+    const real = realpathSync(file);
+    const open = problemAbove(real, uid, statSync);
+    if (open !== null) throw new Error(open);
+    const notes: string[] = [];
+    if ((seen.mode & 0o077) !== 0 && seen.uid === uid) {
+      if (look === true) notes.push(`${file} can be read by other users: chmod 600 '${file}'`);
+      else fchmodSync(opened, 0o600);
+    }
+    return { text: readFileSync(opened, "utf8"), real, notes };
   } finally {
     closeSync(opened);
   }

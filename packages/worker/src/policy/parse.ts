@@ -1,5 +1,6 @@
 // From the text of a policy file to what it says, with the place of the first mistake.
 
+import type { Level } from "@openclaw-worker/protocol";
 import { RuleProblem, parseRule, type RuleTarget } from "./rule.ts";
 import { JsonProblem, parseJsonc, positionIn, type JsonNode, type Position } from "./jsonc.ts";
 import { policySchema, type PolicyFile, type RuleEntry } from "./schema.ts";
@@ -14,6 +15,10 @@ export interface WrittenRule {
   readonly target: RuleTarget;
   readonly at: Position;
   readonly allowDangerously: boolean;
+  /** Whose yes counts, when the rule says so itself. */
+  readonly trust?: readonly Level[] | undefined;
+  /** Whose signed tasks it is for, and no others; absent: for all. */
+  readonly submitter?: string | undefined;
   readonly match: readonly Example[];
   readonly notMatch: readonly Example[];
 }
@@ -59,7 +64,7 @@ function pathOf(list: RuleList): readonly string[] {
 }
 
 function readRule(list: RuleList, entry: RuleEntry, node: JsonNode): WrittenRule {
-  const texts = typeof entry === "string" ? { rule: entry } : entry;
+  const texts: Exclude<RuleEntry, string> = typeof entry === "string" ? { rule: entry } : entry;
   const textNode = typeof entry === "string" ? node : nodeAt(node, ["rule"]);
   const target = inPlace(textNode, () => parseRule(texts.rule));
   const examples = (key: "match" | "not_match"): readonly Example[] =>
@@ -70,9 +75,15 @@ function readRule(list: RuleList, entry: RuleEntry, node: JsonNode): WrittenRule
     target,
     at: textNode.at,
     allowDangerously: texts.allowDangerously === true,
+    trust: texts.trust,
+    submitter: texts.submitter,
     match: examples("match"),
     notMatch: examples("not_match"),
   };
+  if (written.trust !== undefined && list !== "ask" && list !== "host.ask") {
+    const { at } = nodeAt(node, ["trust"]);
+    throw new JsonProblem(at, `${texts.rule}: "trust" is for rules that ask: nobody is asked here`);
+  }
   const problem = listProblem(written);
   if (problem !== null) throw new JsonProblem(textNode.at, `${texts.rule}: ${problem}`);
   return written;

@@ -1,5 +1,6 @@
 // What a policy can be asked, and what its rules can answer.
 
+import type { Needs } from "@openclaw-worker/protocol";
 import type { Rule } from "./book.ts";
 
 /** What a policy can be asked. Paths are absolute and normal. */
@@ -11,6 +12,8 @@ export type Question =
       /** The task brings standard input, or variables, of its own. */
       readonly fed: boolean;
       readonly hasEnv: boolean;
+      /** What it says that it needs; paths are absolute. */
+      readonly needs?: Needs | undefined;
     }
   | {
       readonly kind: "exec";
@@ -20,6 +23,7 @@ export type Question =
       readonly hasEnv: boolean;
       /** The action that this argv is; null when a submitter wrote it. */
       readonly action: string | null;
+      readonly needs?: Needs | undefined;
     }
   /** `replace` edits what is there, so it reads as well. */
   | { readonly kind: "read" | "edit" | "replace"; readonly path: string }
@@ -35,6 +39,10 @@ export interface Verdict {
   readonly because: string;
   /** Rules that would allow it; empty when none can. */
   readonly wanted: readonly string[];
-  /** What else to do about it, when no rule helps. */
+  /** What else to do in the policy about it, when no rule helps. */
   readonly fix?: string;
+  /** What to do about it, as a whole, when nothing in the policy helps. */
+  readonly advice?: string;
+  /** It runs outside of the cage: rules of `host` say so. */
+  readonly outside?: boolean;
 }

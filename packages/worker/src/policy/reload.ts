@@ -16,6 +16,8 @@ export interface ReloadParts {
   readonly load: () => PolicyLoad;
   /** Calls back whenever the file may have changed; throws when it cannot be watched. */
   readonly watch: (changed: () => void) => Disposable;
+  /** Called with every policy that comes into force later. */
+  readonly onChange?: (policy: Policy) => void;
 }
 
 export interface PolicyKeeper extends Disposable {
@@ -26,7 +28,8 @@ export interface PolicyKeeper extends Disposable {
 // Editors write a file in several steps.
 const settleMs = 100;
 
-export function keepPolicy({ clock, log, file, policy, load, watch }: ReloadParts): PolicyKeeper {
+export function keepPolicy(parts: ReloadParts): PolicyKeeper {
+  const { clock, log, file, policy, load, watch, onChange } = parts;
   let current = policy;
   let settling: Timer | null = null;
   const reload = (): void => {
@@ -36,6 +39,7 @@ export function keepPolicy({ clock, log, file, policy, load, watch }: ReloadPart
       if (next.policy.digest === current.digest) return;
       current = next.policy;
       log.info("the policy has changed", { source: current.source, policy: current.digest });
+      onChange?.(current);
       return;
     }
     const because =

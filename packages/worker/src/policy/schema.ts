@@ -1,7 +1,7 @@
 // The shape of the policy file: one definition for the reader, its messages and the JSON Schema
 // that editors use. What a rule's text means is rule.ts's.
 
-import { limits as shared } from "@openclaw-worker/protocol";
+import { levelSchema, limits as shared } from "@openclaw-worker/protocol";
 import { z } from "zod";
 
 const entriesMax = 1_000;
@@ -9,7 +9,12 @@ const examplesMax = 100;
 const actionsMax = 200;
 const rootsMax = 64;
 
+const name = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const example = z.string({ error: "an example is a text in double quotes" });
+const trust = z.array(
+  z.enum(levelSchema.options, { error: 'whose yes counts is "local", "signed" or "token"' }),
+  { error: '"trust" is a list of "local", "signed", "token"' },
+);
 const rule = z.union(
   [
     z.string(),
@@ -25,6 +30,12 @@ const rule = z.union(
         .literal(true, { error: '"allowDangerously" is true or is left out' })
         .optional()
         .describe("Needed by an allow rule for every command: Bash(*), Exec"),
+      trust: trust.optional().describe("Whose yes counts, for a rule that asks"),
+      submitter: z
+        .string({ error: '"submitter" is the name of one whose key is known' })
+        .regex(name, '"submitter" is no name')
+        .optional()
+        .describe("The rule is for tasks that this one signed, and for no others"),
     }),
   ],
   { error: "a rule is a text in double quotes, or an object with the key rule" },
@@ -34,7 +45,6 @@ const ruleList = z
   .max(entriesMax, `at most ${entriesMax} rules in one list`)
   .optional();
 
-const name = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const parameterName = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const parameter = z.union(
   [
@@ -100,7 +110,7 @@ export const policySchema = z.strictObject(
       .describe("Named things that tasks may ask for, with typed parameters"),
     approvals: z
       .strictObject({
-        trust: z.array(z.enum(["local", "signed", "token"])).optional(),
+        trust: trust.optional(),
         timeoutMs: count(1_000, 86_400_000),
       })
       .optional()

@@ -5,6 +5,9 @@
 export function policyTemplate(roots: readonly string[]): string {
   const lines = roots.map((root) => `    ${JSON.stringify(root)}`).join(",\n");
   return `{
+  // What tasks may do on this computer. The worker reads this file when it changes; nothing that
+  // comes over the network can change it. After an edit:  openclaw-worker policy check
+
   // The folders that tasks may read and write. Everything else is closed to them.
   // Never the whole disk, your home itself, or the worker's own folders.
   "roots": [
@@ -13,17 +16,35 @@ ${lines}
 
   // What happens to a task that no rule names:
   //   "cage"  run it, caged in the roots, without network
-  //   "ask"   ask a person first
+  //   "ask"   ask a person first (openclaw-worker approvals); without a yes it is refused
   //   "deny"  refuse it
-  "default": "cage"
+  "default": "cage",
 
-  // Rules narrow it (deny, ask) or, with another default, widen it (allow). Try one first:
+  // deny wins over ask, ask over allow, allow over the default. Try one before you write it:
   //   openclaw-worker policy test 'git push'
-  // A comma after "cage" above, then for example:
-  // "rules": {
-  //   "deny": ["Bash(sudo *)", "Read(**/.env*)"],
-  //   "allow": ["Bash(git status)", "Bash(npm test)"]
-  // }
+  "rules": {
+    // Closed in the cage too, whatever a command does to get there. The first three lie outside of
+    // the roots: these lines keep them closed when you open more.
+    "deny": [
+      "Read(~/.ssh/**)",
+      "Read(~/.gnupg/**)",
+      "Read(~/.aws/**)",
+      "Read(**/.env)",
+      "Read(**/.env.local)",
+      "Read(**/.env.production)"
+    ],
+
+    // A person is asked (openclaw-worker approvals), for example about
+    //   "Bash(git push *)"
+    //   { "rule": "Bash(npm publish *)", "trust": ["local"] }   only a yes at this computer counts
+    "ask": [],
+
+    // What opens more. For example
+    //   "WebFetch(domain:api.example.com)"      this one domain, and nothing else on the network
+    //   "Read(~/Documents/notes/**)"            a folder to read besides the roots
+    //   "Bash(npm test)"                        where the default is "ask" or "deny"
+    "allow": []
+  }
 }
 `;
 }

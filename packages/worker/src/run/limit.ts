@@ -54,3 +54,8 @@ export function cutReport(cut: Cut, timeoutMs: number, killBytes: number): Repor
   if (cut === "cancelled") return reportOf("cancelled", "Cancelled");
   return reportOf("failed", `The task printed more than ${killBytes} bytes and was ended`);
 }
+
+/** The smaller of the worker's own limit and the policy's, which may say nothing. */
+export function smaller(own: number, policys: number | undefined): number {
+  return Math.min(own, policys ?? own);
+}

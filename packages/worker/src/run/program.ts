@@ -8,12 +8,12 @@ import type { Readable } from "node:stream";
 import type { Clock } from "@openclaw-worker/base";
 import { exitSentence, reportOf, type Report } from "@openclaw-worker/protocol";
 import type { Job } from "../job.ts";
-import { Capture, type StreamName } from "../output/capture.ts";
+import { Capture, type CaptureLimits, type StreamName } from "../output/capture.ts";
 import { discard, type LiveCage } from "../sandbox/cage.ts";
 import { settleMs } from "../sandbox/launcher.ts";
 import { secondStage, type ProcessTask } from "../sandbox/script.ts";
 import { CageUnavailable } from "../sandbox/unavailable.ts";
-import { cutReport, type RunLimit } from "./limit.ts";
+import { cutReport, smaller, type RunLimit } from "./limit.ts";
 import type { Tools } from "./tools.ts";
 
 export interface ProcessRun {
@@ -30,10 +30,8 @@ export async function runProcess(tools: Tools, run: ProcessRun): Promise<Report>
   const taken = await takeCage(tools, run);
   if ("report" in taken) return taken.report;
   const { cage } = taken;
-  const capture = new Capture({
-    keptBytes: tools.limits.outputKeptBytes,
-    killBytes: tools.limits.outputKillBytes,
-  });
+  const limits = limitsOf(tools, job);
+  const capture = new Capture(limits, tools.redactor);
   const closed = Promise.all([
     listen(cage.stdout, "stdout", { capture, limit }),
     listen(cage.stderr, "stderr", { capture, limit }),
@@ -44,12 +42,20 @@ export async function runProcess(tools: Tools, run: ProcessRun): Promise<Report>
     const began = await cage.handOver(stage.script, task.stdin);
     const exitCode = await cage.exited;
     await settled(tools.clock, closed);
-    return reportFor({ tools, run, capture, began, exitCode });
+    return reportFor({ run, capture, began, exitCode, killBytes: limits.killBytes });
   } finally {
     limit.signal.removeEventListener("abort", cage.kill);
     discard(cage);
     tools.pool.refill();
   }
+}
+
+/** The smaller of the worker's own limits and the policy's. */
+function limitsOf({ limits }: Tools, { limits: policys = {} }: Job): CaptureLimits {
+  return {
+    keptBytes: smaller(limits.outputKeptBytes, policys.outputKeptBytes),
+    killBytes: smaller(limits.outputKillBytes, policys.outputKillBytes),
+  };
 }
 
 async function takeCage(
@@ -90,14 +96,14 @@ function settled(clock: Clock, closed: Promise<unknown>): Promise<void> {
 }
 
 interface Ending {
-  readonly tools: Tools;
   readonly run: ProcessRun;
   readonly capture: Capture;
   readonly began: "started" | "no-folder" | "broken";
   readonly exitCode: number;
+  readonly killBytes: number;
 }
 
-function reportFor({ tools, run, capture, began, exitCode }: Ending): Report {
+function reportFor({ run, capture, began, exitCode, killBytes }: Ending): Report {
   const { limit, job } = run;
   const { stdout, stderr, truncated } = capture.finish(limit.cut !== null);
   const output = {
@@ -108,7 +114,7 @@ function reportFor({ tools, run, capture, began, exitCode }: Ending): Report {
     ...(truncated === undefined ? {} : { truncated }),
   };
   if (limit.cut !== null) {
-    return { ...cutReport(limit.cut, limit.timeoutMs, tools.limits.outputKillBytes), ...output };
+    return { ...cutReport(limit.cut, limit.timeoutMs, killBytes), ...output };
   }
   if (began === "no-folder") {
     return reportOf("failed", `The folder ${job.cwd} does not exist, or the cage does not show it`);

@@ -1,7 +1,10 @@
-import { relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
+import type { Cage } from "../job.ts";
 import { isWithin } from "../sandbox/path.ts";
 
-/** A path and the root that it lies in. */
+export type Use = "read" | "write";
+
+/** A path, and the folder below which it is opened. */
 export interface Spot {
   readonly root: string;
   /** Absolute, without '.' and '..'. */
@@ -10,29 +13,40 @@ export interface Spot {
   readonly below: string;
 }
 
-/** The innermost root that holds `path` by its name, or null. Links are the library's to judge. */
-export function placeIn(path: string, roots: readonly string[]): Spot | null {
+/** The innermost place that holds `path` by its name, or null. Links are the library's to judge. */
+export function placeIn(path: string, cage: Cage, use: Use): Spot | null {
+  if (path.includes("\0")) return null;
   const full = resolve(path);
-  const around = roots.filter((root) => isWithin(full, root));
-  const root = around.sort((left, right) => right.length - left.length)[0];
-  if (root === undefined || path.includes("\0")) return null;
-  const below = relative(root, full);
-  return { root, path: full, below: below === "" ? "." : `./${below}` };
+  const place = innermost(full, placesOf(cage, use));
+  if (place === null) return null;
+  // A rule may give a single file: it is opened below its folder, and judged by its own path.
+  const root = full === place && !cage.roots.includes(place) ? dirname(place) : place;
+  return { root, path: full, below: belowOf(root, full) };
 }
 
-// Each pattern is tried on a path below a root, in lower case, because some disks fold it.
-const guarded: readonly RegExp[] = [
-  /(^|\/)\.git\/(hooks(\/|$)|config(\.worktree)?$|modules(\/|$))/,
-  /(^|\/)\.git$/,
-  /(^|\/)\.(bashrc|bash_profile|bash_login|bash_logout|profile|zshrc|zprofile|zshenv|zlogin)$/,
-  /(^|\/)\.(envrc|gitconfig|gitmodules|mcp\.json)$/,
-  /(^|\/)\.vscode\/tasks\.json$/,
-  /(^|\/)\.claude\/(settings[^/]*|(commands|agents|hooks)(\/.*)?)$/,
-];
+/** Whether an absolute real path may be read, or written, by the cage's places alone. */
+export function isOpen(path: string, cage: Cage, use: Use): boolean {
+  const place = innermost(path, placesOf(cage, use));
+  if (place === null) return false;
+  if (use === "read") return true;
+  const kept = innermost(path, cage.readOnly ?? []);
+  return kept === null || place.length > kept.length;
+}
 
-/** The guarded name that an absolute path in the spot's root has, or null. */
-export function guardedName(spot: Spot, path: string): string | null {
-  const below = relative(spot.root, path);
-  const folded = below.toLowerCase();
-  return guarded.some((pattern) => pattern.test(folded)) ? below : null;
+/** `path` below `root`, as the library wants it. */
+export function belowOf(root: string, path: string): string {
+  const below = relative(root, path);
+  return below === "" ? "." : `./${below}`;
+}
+
+function placesOf({ roots, readable, writable = [], readOnly = [] }: Cage, use: Use) {
+  if (use === "read") return [...roots, ...writable, ...readable];
+  return [...roots, ...writable].filter((place) => !readOnly.includes(place));
+}
+
+function innermost(path: string, places: readonly string[]): string | null {
+  return places.reduce<string | null>(
+    (best, place) => (isWithin(path, place) && place.length > (best?.length ?? 0) ? place : best),
+    null,
+  );
 }

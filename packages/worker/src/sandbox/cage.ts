@@ -40,8 +40,7 @@ export interface CageStart {
 /** Builds a cage and waits until it waits. Throws CageUnavailable, or the signal's reason. */
 export async function startCage(start: CageStart): Promise<LiveCage> {
   start.signal.throwIfAborted();
-  const streams = await start.streams.open();
-  const child = spawnCaged(start.argv, launcherEnv, streams);
+  const child = await spawn(start);
   const words = listen(child);
   const limit = start.clock.after(buildMs, child.kill);
   void child.exited.then(() => limit.cancel());
@@ -66,6 +65,12 @@ export async function startCage(start: CageStart): Promise<LiveCage> {
     `A cage could not be built: ${printed === "" ? "it ended or took too long" : printed}`,
     remedyFor(printed),
   );
+}
+
+async function spawn({ argv, streams: folder }: CageStart): Promise<CagedProcess> {
+  const streams = await folder.open();
+  using filter = folder.openFilter();
+  return spawnCaged({ argv, env: launcherEnv, streams, filterFd: filter.fd });
 }
 
 function liveCage(child: CagedProcess, words: Words): LiveCage {
@@ -130,11 +135,14 @@ export function discard(cage: Pick<LiveCage, "kill" | "stdout" | "stderr">): voi
   cage.stderr.destroy();
 }
 
-async function textOf(stream: Readable): Promise<string> {
-  let text = "";
-  for await (const chunk of stream) {
-    text += String(chunk);
-    if (text.length > 4_096) break;
-  }
-  return text;
+/** The first of what a cage that has ended said. */
+function textOf(stream: Readable): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    stream.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      if (text.length > 4_096) stream.destroy();
+    });
+    stream.once("close", () => resolve(text));
+  });
 }

@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@openclaw-worker/base";
+import { systemCallFilter } from "./filter.ts";
 import { launcherEnv, toolFolders } from "./launcher.ts";
 import { killAll, runOnce } from "./spawn.ts";
 import type { StreamEnds, StreamFolder, TaskInput, TaskStreams } from "./streams.ts";
@@ -37,6 +38,8 @@ export function openStreamFolder(stateDir: string, clock: Clock): StreamFolder {
       rmSync(join(stateDir, name), { recursive: true, force: true });
   }
   const path = mkdtempSync(join(stateDir, folderPrefix));
+  const filter = join(path, "filter");
+  writeFileSync(filter, systemCallFilter(), { mode: 0o600, flag: "wx" });
   let spare: readonly string[] = [];
   let batches = 0;
   let filling: Promise<void> | null = null;
@@ -62,6 +65,10 @@ export function openStreamFolder(stateDir: string, clock: Clock): StreamFolder {
       const [stdout = "", stderr = "", ...rest] = spare;
       spare = rest;
       return openStreams(openInput(`${stdout}-in`), openOutput(stdout), openOutput(stderr));
+    },
+    openFilter() {
+      const fd = openSync(filter, constants.O_RDONLY);
+      return { fd, [Symbol.dispose]: () => closeSync(fd) };
     },
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
   };
@@ -145,6 +152,12 @@ export function kindOf(path: string): "file" | "folder" | "other" | null {
 /** Whether anything has this name, a dangling link included. */
 export function nameExists(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Whether there is a socket that belongs to this user. */
+export function isOwnSocket(path: string, userId: number): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && stat.isSocket() && stat.uid === userId;
 }
 
 /** The path without symbolic links, or null when there is nothing. */

@@ -3,9 +3,6 @@
 // are read-only inside it, so `git init` of a new repository and `git commit` work and hooks stay
 // closed. (The library protects such names only below the worker's working folder.)
 
-import { readdirSync, type Dirent } from "node:fs";
-import { join } from "node:path";
-
 /** Files that are guarded wherever they exist in a looked-at folder. */
 const guardedFiles: ReadonlySet<string> = new Set([
   ".bash_profile",
@@ -20,74 +17,30 @@ const guardedFiles: ReadonlySet<string> = new Set([
   ".zshrc",
 ]);
 
-/** A root with more folders than this is guarded only as far as was looked. */
-const foldersMax = 512;
-/** More paths than this would not fit on bubblewrap's command line. */
-const pathsMax = 400;
+/** Folders of which some names are guarded. */
+const guardedFolders: Readonly<Record<string, readonly string[]>> = {
+  // Without its hooks folder a repository could be given one: it is guarded also when it is missing.
+  ".git": ["hooks", "config", "config.worktree", "modules"],
+  ".vscode": ["tasks.json"],
+  ".claude": ["settings.json", "settings.local.json", "commands", "agents", "hooks"],
+};
 
-export interface Guarded {
-  /** Absolute paths that are read-only in the cage, sorted. */
-  readonly paths: readonly string[];
-  /** Whether a limit ended the search before all was looked at. */
-  readonly limited: boolean;
-}
+export type EntryKind = "file" | "folder" | "link" | "other";
 
-/** Looks for guarded files in the roots and `depth` levels of folders below them. */
-export function findGuarded(roots: readonly string[], depth: number): Guarded {
-  const paths: string[] = [];
-  let level = [...roots];
-  let looked = 0;
-  let limited = false;
-  for (let at = 0; at <= depth && level.length > 0; at += 1) {
-    const next: string[] = [];
-    for (const folder of level) {
-      if (looked >= foldersMax || paths.length >= pathsMax) {
-        limited = true;
-        break;
-      }
-      looked += 1;
-      next.push(...lookInto(folder, paths));
-    }
-    level = next;
-  }
-  return { paths: [...new Set(paths)].sort(), limited };
-}
-
-/** Adds what is guarded in `folder` to `paths`; answers the folders to look into next. */
-function lookInto(folder: string, paths: string[]): readonly string[] {
-  const folders: string[] = [];
-  for (const entry of entriesOf(folder)) {
-    const path = join(folder, entry.name);
-    if (entry.name === ".git") paths.push(...guardedGit(path, entry));
-    else if (entry.name === ".vscode") paths.push(...existing(path, ["tasks.json"]));
-    else if (entry.name === ".claude") paths.push(...existing(path, claudeNames));
-    else if (guardedFiles.has(entry.name) && entry.isFile()) paths.push(path);
-    else if (entry.isDirectory() && entry.name !== "node_modules") folders.push(path);
-  }
-  return folders;
-}
-
-const claudeNames = ["settings.json", "settings.local.json", "commands", "agents", "hooks"];
-
-function guardedGit(path: string, entry: Dirent): readonly string[] {
+/** What a name in a folder means: it is guarded, its own names are looked at, or neither. */
+export function guardOf(name: string, kind: EntryKind): "guarded" | "holds" | "nothing" {
   // A `.git` file says where the repository is: another one would be obeyed.
-  if (entry.isFile()) return [path];
-  if (!entry.isDirectory()) return [];
-  // Without its hooks folder a repository could be given one.
-  return [join(path, "hooks"), ...existing(path, ["config", "config.worktree", "modules"])];
+  if (kind === "file") return guardedFiles.has(name) || name === ".git" ? "guarded" : "nothing";
+  return kind === "folder" && Object.hasOwn(guardedFolders, name) ? "holds" : "nothing";
 }
 
-function existing(folder: string, names: readonly string[]): readonly string[] {
-  const present = entriesOf(folder).filter((entry) => !entry.isSymbolicLink());
-  return present
-    .filter((entry) => names.includes(entry.name))
-    .map((entry) => join(folder, entry.name));
+/** The guarded names in a folder that holds some, of those that are there. */
+export function guardedIn(folder: string, present: ReadonlySet<string>): readonly string[] {
+  const names = guardedFolders[folder] ?? [];
+  return names.filter((name) => present.has(name) || (name === "hooks" && folder === ".git"));
 }
 
-function entriesOf(folder: string): readonly Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
+/** Whether folders below this one are not looked at for guarded names. */
+export function isForeign(name: string): boolean {
+  return name === "node_modules" || name === ".git";
 }

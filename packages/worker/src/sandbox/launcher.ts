@@ -34,8 +34,8 @@ export const systemPath = [
   "/bin",
 ] as const;
 
-/** Processes and threads that one cage may hold: a fork bomb ends in its cage. */
-export const processesMax = 1_024;
+/** The descriptor from which bubblewrap reads the filter of system calls (filter.ts). */
+export const filterFd = 4;
 
 /** How long a cage may take to be built. */
 export const buildMs = 10_000;

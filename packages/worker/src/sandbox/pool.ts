@@ -1,27 +1,11 @@
-// Cages that wait, so that a task pays for a hand-over and not for a cage. Each is used once.
-//
-// A task that finds no waiting cage waits in line for the next one that is built. The pool fills
-// up again a moment after a task has ended, or has run for a while: starting a process holds this
-// one up for some milliseconds, and the task's report goes first. Only when the last waiting cage
-// was taken is the next one begun at once, because then tasks come faster than that.
+// All cages that wait: a shelf for the policy's own cage, and small ones for the cages that tasks
+// have lately asked for more than once (a task can narrow its cage).
 
-import { availableParallelism } from "node:os";
-import { messageOf, type Clock, type Log, type Timer } from "@openclaw-worker/base";
 import type { Cage } from "../job.ts";
-import type { Blueprints } from "./blueprint.ts";
-import { discard, startCage, type LiveCage } from "./cage.ts";
-import type { StreamFolder } from "./streams.ts";
+import type { LiveCage } from "./cage.ts";
+import { Shelf, type ShelfOptions } from "./shelf.ts";
 
-export interface PoolOptions {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly blueprints: Blueprints;
-  readonly streams: StreamFolder;
-  /** The cage that warm ones are kept of. */
-  readonly cage: Cage;
-  /** How many; 0 keeps none. */
-  readonly warm: number;
-}
+export type PoolOptions = ShelfOptions;
 
 export interface Pool extends AsyncDisposable {
   /**
@@ -31,176 +15,102 @@ export interface Pool extends AsyncDisposable {
   take(cage: Cage, signal: AbortSignal): Promise<LiveCage>;
   /** A task has ended: soon is the time to fill up. */
   refill(): void;
-  /** How many cages wait. */
+  /** From now on warm ones are kept of this cage. Those of the old one go. */
+  follow(cage: Cage): void;
+  /** How many cages of the policy's own kind wait. */
   size(): number;
-  /** Resolves when the pool is full, or could not be filled. */
+  /** Resolves when as many as wanted wait, or could not be built. */
   filled(): Promise<void>;
 }
 
-interface Waiting {
-  readonly cage: LiveCage;
-  readonly state: string;
-}
-
-interface Taker {
-  readonly resolve: (cage: LiveCage) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-/** A long task does not keep the pool empty… */
-const refillMs = 50;
-/** …and after a short one its report leaves first. */
-const reportMs = 4;
+/** Kinds of cages, besides the policy's own, that one is kept ready of. */
+const recentMax = 2;
+/** Kinds that are remembered, to notice the second use. */
+const rememberedMax = 16;
 
 export function openPool(options: PoolOptions): Pool {
-  return new WarmPool(options);
+  return new Shelves(options);
 }
 
-class WarmPool implements Pool {
+class Shelves implements Pool {
   readonly #options: PoolOptions;
-  readonly #closing = new AbortController();
-  readonly #key: string;
-  readonly #buildersMax = Math.max(2, availableParallelism());
-  readonly #builders = new Set<Promise<void>>();
-  #waiting: Waiting[] = [];
-  #takers: Taker[] = [];
-  #later: Timer | null = null;
+  /** By the cage, the least lately used first. */
+  readonly #recent = new Map<string, Shelf>();
+  /** Shelves that only serve those who wait already. */
+  readonly #leaving = new Map<Shelf, Promise<void>>();
+  #remembered: readonly string[] = [];
+  #ownKey: string;
+  #own: Shelf;
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#key = JSON.stringify(options.cage);
+    this.#ownKey = JSON.stringify(options.cage);
+    this.#own = new Shelf(options);
   }
 
-  async take(cage: Cage, signal: AbortSignal): Promise<LiveCage> {
-    const either = AbortSignal.any([signal, this.#closing.signal]);
-    either.throwIfAborted();
-    if (JSON.stringify(cage) !== this.#key) {
-      const argv = await this.#options.blueprints.argvFor(cage, either);
-      return await startCage({ ...this.#options, argv, signal: either });
-    }
-    const warm = this.#takeWarm();
-    return warm ?? (await this.#takeNext(either));
+  take(cage: Cage, signal: AbortSignal): Promise<LiveCage> {
+    const key = JSON.stringify(cage);
+    if (key === this.#ownKey) return this.#own.take(signal);
+    return this.#shelfFor(key, cage).take(signal);
   }
 
   refill(): void {
-    this.#fillIn(reportMs);
+    for (const shelf of [this.#own, ...this.#recent.values()]) shelf.refill();
+  }
+
+  follow(cage: Cage): void {
+    const key = JSON.stringify(cage);
+    if (key === this.#ownKey) return;
+    this.#retire(this.#own);
+    this.#ownKey = key;
+    this.#own = new Shelf({ ...this.#options, cage });
+    this.#own.refill();
+    // Cages that tasks narrowed from the old policy's are not asked for again.
+    for (const shelf of this.#recent.values()) this.#retire(shelf);
+    this.#recent.clear();
+    this.#remembered = [];
   }
 
   size(): number {
-    return this.#waiting.length;
+    return this.#own.size();
   }
 
-  async filled(): Promise<void> {
-    for (let before = -1; before < this.size() && this.size() < this.#options.warm;) {
-      before = this.size();
-      this.#fill();
-      await Promise.all(this.#builders);
-    }
+  filled(): Promise<void> {
+    return this.#own.filled();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new Error("the pool is closed"));
-    this.#later?.cancel();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { cage } of waiting) discard(cage);
-    await Promise.all(this.#builders);
-    await Promise.all(waiting.map(({ cage }) => cage.exited));
+    const shelves = [this.#own, ...this.#recent.values(), ...this.#leaving.keys()];
+    await Promise.all(shelves.map((shelf) => shelf[Symbol.asyncDispose]()));
+    await Promise.all(this.#leaving.values());
   }
 
-  #takeWarm(): LiveCage | null {
-    if (this.#waiting.length === 0) return null;
-    const state = this.#options.blueprints.stateOf(this.#options.cage);
-    for (;;) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return null;
-      // The disk has changed since: that cage shows or guards the wrong things.
-      if (next.state !== state) discard(next.cage);
-      else {
-        // With a pool of one every taken cage is the last; it says nothing of the pace.
-        if (this.#waiting.length > 0 || this.#options.warm <= 1) this.#fillIn(refillMs);
-        else this.#fill();
-        return next.cage;
-      }
+  #shelfFor(key: string, cage: Cage): Shelf {
+    const known = this.#recent.get(key);
+    // Set again, it is the latest.
+    this.#recent.delete(key);
+    const again = this.#remembered.includes(key);
+    this.#remembered = [key, ...this.#remembered.filter((other) => other !== key)].slice(
+      0,
+      rememberedMax,
+    );
+    const warm = again && this.#options.warm > 0 ? 1 : 0;
+    const shelf = known ?? new Shelf({ ...this.#options, cage, warm });
+    if (warm === 0) {
+      // Nothing stays on it: it lives as long as its one taker waits.
+      queueMicrotask(() => this.#retire(shelf));
+      return shelf;
     }
-  }
-
-  #takeNext(signal: AbortSignal): Promise<LiveCage> {
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        this.#takers = this.#takers.filter((other) => other !== taker);
-        reject(signal.reason);
-      };
-      const leave = (): void => signal.removeEventListener("abort", stop);
-      const taker: Taker = {
-        resolve(cage) {
-          leave();
-          resolve(cage);
-        },
-        reject(reason) {
-          leave();
-          reject(reason);
-        },
-      };
-      signal.addEventListener("abort", stop, { once: true });
-      this.#takers.push(taker);
-      this.#build(this.#takers.length);
-    });
-  }
-
-  #fillIn(delayMs: number): void {
-    if (this.#closing.signal.aborted) return;
-    this.#later?.cancel();
-    this.#later = this.#options.clock.after(delayMs, () => this.#fill());
-  }
-
-  #fill(): void {
-    this.#later?.cancel();
-    this.#later = null;
-    this.#build(this.#takers.length + this.#options.warm - this.#waiting.length);
-  }
-
-  /** Sees to it that `wanted` cages are being built, as far as the machine has room. */
-  #build(wanted: number): void {
-    if (this.#closing.signal.aborted) return;
-    while (this.#builders.size < Math.min(wanted, this.#buildersMax)) {
-      const builder = this.#buildOne().then((built) => {
-        this.#builders.delete(builder);
-        // After a failure nothing is tried until the next task, which is told the reason.
-        this.#build(this.#takers.length);
-        if (built) this.#fillIn(reportMs);
-      });
-      this.#builders.add(builder);
+    this.#recent.set(key, shelf);
+    for (const [oldest, old] of [...this.#recent].slice(0, this.#recent.size - recentMax)) {
+      this.#recent.delete(oldest);
+      this.#retire(old);
     }
+    return shelf;
   }
 
-  async #buildOne(): Promise<boolean> {
-    const { blueprints, cage, log } = this.#options;
-    const { signal } = this.#closing;
-    try {
-      const state = blueprints.stateOf(cage);
-      const argv = await blueprints.argvFor(cage, signal);
-      const live = await startCage({ ...this.#options, argv, signal });
-      if (signal.aborted) discard(live);
-      else if (blueprints.stateOf(cage) === state) this.#hand({ cage: live, state });
-      else discard(live);
-      return true;
-    } catch (error) {
-      if (signal.aborted) return false;
-      const taker = this.#takers.shift();
-      if (taker !== undefined) taker.reject(error);
-      else log.warn("no cage could be kept ready", { reason: messageOf(error) });
-      return false;
-    }
-  }
-
-  #hand(built: Waiting): void {
-    const taker = this.#takers.shift();
-    if (taker !== undefined) return taker.resolve(built.cage);
-    if (this.#waiting.length >= this.#options.warm) return discard(built.cage);
-    this.#waiting.push(built);
-    void built.cage.exited.then(() => {
-      this.#waiting = this.#waiting.filter((other) => other !== built);
-    });
+  #retire(shelf: Shelf): void {
+    const leaving = shelf.retire().finally(() => this.#leaving.delete(shelf));
+    this.#leaving.set(shelf, leaving);
   }
 }

@@ -6,7 +6,8 @@ import {
   type SandboxRuntimeConfig,
 } from "@anthropic-ai/sandbox-runtime";
 import { z } from "zod";
-import type { Cage } from "../job.ts";
+import { isWithin } from "./path.ts";
+import type { Shown } from "./shown.ts";
 
 export interface Surroundings {
   /** The user's home: the cage has an empty folder at the same place. */
@@ -26,29 +27,47 @@ export interface CageTools {
   readonly applySeccomp: string;
 }
 
+/** What is closed inside of what is shown: absolute paths that exist, but for guarded names. */
+export interface Closed {
+  /** Neither read nor written. */
+  readonly unreadable: readonly string[];
+  /** Read, and not written. */
+  readonly readOnly: readonly string[];
+}
+
 /**
- * The library's configuration for a cage. `guarded` paths lie in the roots and are read-only.
+ * The library's configuration for a cage that shows `shown` without what is `closed` in it.
  * Throws a ZodError when a path is not absolute, and when the library would not understand it.
  */
 export function profileOf(
-  cage: Cage,
+  shown: Shown,
   surroundings: Surroundings,
-  guarded: readonly string[],
+  closed: Closed,
 ): SandboxRuntimeConfig {
   const { tools } = surroundings;
-  const readable = cage.readable.filter((path) => !cage.roots.includes(path));
+  const { readable, writable } = shown;
+  // A folder that is shown whole again by a wider one would be mounted twice, the wider one last.
+  const around = (path: string): boolean =>
+    readable.some((folder) => folder !== path && isWithin(path, folder));
   const profile = strictProfile.parse({
     // No domain is allowed and no proxy runs: the cage has a network namespace with nothing in it.
     network: { allowedDomains: [], deniedDomains: [] },
     filesystem: {
-      denyRead: ["/", surroundings.home, ...surroundings.hidden, ...tokenFiles(readable)].map(
-        exactly,
-      ),
-      allowRead: [...surroundings.system, tools.applySeccomp, ...readable, ...cage.roots].map(
-        exactly,
-      ),
-      allowWrite: cage.roots.map(exactly),
-      denyWrite: guarded.map(exactly),
+      denyRead: [
+        "/",
+        surroundings.home,
+        ...surroundings.hidden,
+        ...tokenFiles(readable),
+        ...closed.unreadable,
+      ].map(exactly),
+      allowRead: [
+        ...surroundings.system,
+        tools.applySeccomp,
+        ...readable.filter((path) => !around(path)),
+        ...writable,
+      ].map(exactly),
+      allowWrite: writable.map(exactly),
+      denyWrite: closed.readOnly.map(exactly),
     },
     ripgrep: { command: tools.ripgrep },
     seccomp: { applyPath: tools.applySeccomp },
@@ -84,7 +103,7 @@ const strictProfile = z.strictObject({
   filesystem: z.strictObject({
     denyRead: z.array(entry).min(1),
     allowRead: z.array(entry),
-    allowWrite: z.array(entry).min(1),
+    allowWrite: z.array(entry),
     denyWrite: z.array(entry),
   }),
   ripgrep: z.strictObject({ command: absolute }),

@@ -7,15 +7,14 @@
 
 import { never } from "@openclaw-worker/base";
 import type { Placed } from "../job.ts";
-import { processesMax } from "./launcher.ts";
+import type { ProcessLimits } from "./limits.ts";
 
 export type ProcessTask = Extract<Placed, { readonly kind: "command" | "exec" }>;
 
 export interface FirstStage {
   /** Environment of every task in this cage. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Whether the kernel counts processes per user namespace (Linux 5.14); older ones count all. */
-  readonly limitProcesses: boolean;
+  readonly limits: ProcessLimits;
 }
 
 /** What a cage runs while it waits. It starts no program but `mkdir`, once. */
@@ -27,8 +26,7 @@ export function firstStage(stage: FirstStage): string {
     // A descriptor that somebody left open across exec would be a way out of the cage.
     "for f in /proc/self/fd/*; do f=${f##*/};",
     'case $f in 0|1|2|3|255) ;; *) eval "exec $f>&-" ;; esac; done; unset f',
-    "ulimit -c 0",
-    ...(stage.limitProcesses ? [`ulimit -u ${processesMax}`] : []),
+    ...limitLines(stage.limits),
     "unset OLDPWD",
     ...exports,
     '[ -d "$HOME" ] || /usr/bin/mkdir -p -m 700 -- "$HOME"',
@@ -37,6 +35,23 @@ export function firstStage(stage: FirstStage): string {
     "printf r >&3; IFS= read -r -d '' -u 3 s || exit 125",
     'eval "$s"',
   ].join("\n");
+}
+
+/** The shell's own words for the limits; hard ones, so that nobody in the cage can raise them. */
+function limitLines(limits: ProcessLimits): readonly string[] {
+  const { processes, fileKib, openFiles, dataKib } = limits;
+  return [
+    // A lower limit that the machine has already stays.
+    'lower() { [ "$(ulimit -H "$1")" != unlimited ] && [ "$(ulimit -H "$1")" -le "$2" ] || ulimit "$1" "$2"; }',
+    "ulimit -c 0",
+    ...(processes === null ? [] : [`lower -u ${processes}`]),
+    ...(fileKib === null ? [] : [`lower -f ${fileKib}`]),
+    `lower -n ${openFiles}`,
+    `lower -d ${dataKib}`,
+    "unset -f lower",
+    // When the machine runs out of memory after all, the kernel ends tasks before the worker.
+    "{ printf 1000 >/proc/self/oom_score_adj; } 2>/dev/null",
+  ];
 }
 
 /**

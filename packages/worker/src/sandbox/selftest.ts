@@ -5,13 +5,16 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { arch } from "node:os";
 import { dirname, join } from "node:path";
 import type { Clock } from "@openclaw-worker/base";
 import type { Cage } from "../job.ts";
 import type { LiveCage } from "./cage.ts";
+import { keyctlNumber } from "./filter.ts";
 import { nameExists, plantSecret, removeFile } from "./folders.ts";
 import { buildMs } from "./launcher.ts";
 import { isWithin } from "./path.ts";
+import type { Seen } from "./places.ts";
 import { quote, secondStage } from "./script.ts";
 import { effectiveUserId } from "./spawn.ts";
 import { CageUnavailable, remedyFor } from "./unavailable.ts";
@@ -19,6 +22,8 @@ import { CageUnavailable, remedyFor } from "./unavailable.ts";
 export interface SelfTestOptions {
   readonly clock: Clock;
   readonly cage: Cage;
+  /** What that cage shows and closes. */
+  readonly seen: Seen;
   readonly home: string;
   readonly stateDir: string;
   /** A folder below stateDir in which a secret may lie for a moment. */
@@ -32,14 +37,16 @@ export async function selfTest(options: SelfTestOptions): Promise<void> {
   const secret = randomBytes(16).toString("hex");
   using planted = plantSecret(options.secretFolder, secret);
   await using listener = await listen();
-  const { cage, home, stateDir } = options;
-  const outside = [...new Set(["/usr", "/etc", "/tmp", home, stateDir, ...cage.roots.map(dirname)])]
+  const { home, seen, stateDir } = options;
+  const { writable, readable } = seen.shown;
+  const around = [...writable, ...readable].map((path) => dirname(path));
+  const outside = [...new Set(["/usr", "/etc", "/tmp", home, stateDir, ...around, ...readable])]
     .map((folder) => join(folder, name))
-    .filter((path) => !cage.roots.some((root) => isWithin(path, root)));
+    .filter((path) => !writable.some((root) => isWithin(path, root)));
   const script = probe({ name, outside, secretPath: planted.path, port: listener.port, options });
   const printed = await runProbe(options, script);
   const reached = outside.filter(nameExists);
-  const inside = cage.roots.map((root) => join(root, name));
+  const inside = writable.map((root) => join(root, name));
   for (const path of [...reached, ...inside]) removeFile(path);
   const said = new Set(printed.split("\n"));
   if (reached.length > 0) throw broken(`A caged program could write ${reached.join(", ")}`);
@@ -50,7 +57,9 @@ export async function selfTest(options: SelfTestOptions): Promise<void> {
   for (const [line, sentence] of claims(effectiveUserId())) {
     if (!said.has(line)) throw broken(`${sentence} (the self-test printed: ${printed.trim()})`);
   }
-  for (const root of cage.roots) {
+  const open = [...said].find((line) => line.startsWith("open="));
+  if (open !== undefined) throw broken(`A caged program could reach ${open.slice("open=".length)}`);
+  for (const root of writable) {
     if (!said.has(`root=writable ${root}`)) {
       throw new CageUnavailable(
         `A caged program cannot write the root ${root}`,
@@ -69,6 +78,7 @@ function claims(userId: number): readonly (readonly [string, string])[] {
     ["secret=closed", "A caged program could read the worker's state folder"],
     ["tcp=closed", "A caged program could reach a port of this computer"],
     ["unix=closed", "A caged program could open a local socket"],
+    ["calls=filtered", "A caged program could use system calls that the cage does without"],
     ["Seccomp:=2", "The cage's system call filter is not in force"],
     ["CapEff:=0000000000000000", "A caged program holds capabilities"],
     ["NoNewPrivs:=1", "A caged program could gain privileges"],
@@ -84,27 +94,54 @@ interface Probe {
   readonly options: SelfTestOptions;
 }
 
+/** Each kind of closed place is built in one way: some of them stand for all. */
+const closedMax = 16;
+
 function probe({ name, outside, secretPath, port, options }: Probe): string {
   const secret = quote(secretPath);
+  const { seen } = options;
   return [
     'say() { printf \'%s=%s\\n\' "$1" "$2"; }',
     "say echo works",
     'say fork "$(/bin/sh -c "echo works")"',
     ...outside.map((path) => `{ : > ${quote(path)}; } 2>/dev/null`),
-    ...options.cage.roots.map((root) => {
+    ...seen.shown.writable.map((root) => {
       const path = quote(join(root, name));
-      return `{ : > ${path}; } 2>/dev/null && /usr/bin/rm -- ${path} && say root ${quote(`writable ${root}`)}`;
+      // A single file can be a place of its own; nothing is made in it.
+      return `{ [ -f ${quote(root)} ] || { : > ${path}; } 2>/dev/null && /usr/bin/rm -- ${path}; } && say root ${quote(`writable ${root}`)}`;
     }),
+    ...seen.unreadable.slice(0, closedMax).map((path) => {
+      const [place, said] = [quote(path), quote(path)];
+      return `if [ -d ${place} ]; then [ -n "$(ls -A -- ${place} 2>/dev/null)" ] && say open ${said}; else { : < ${place}; } 2>/dev/null && say open ${said}; fi`;
+    }),
+    ...seen.readOnly
+      .slice(0, closedMax)
+      .map((path) => `[ -w ${quote(path)} ] && say open ${quote(`${path} for writing`)}`),
     `[ -e ${quote(join(options.home, name))} ] && say home private`,
     `cat ${secret} 2>/dev/null || say secret closed`,
     `{ exec 9<>/dev/tcp/127.0.0.1/${port}; } 2>/dev/null || say tcp closed`,
     // The filter refuses the socket itself; without it, the name would merely not be there.
     "case $(socat -u OPEN:/dev/null UNIX-CONNECT:/tmp/none 2>&1) in",
     '*"Operation not permitted"*) say unix closed ;; esac',
+    // Without the filter the kernel knows the call: it prints its log, or does not permit it.
+    "case $(LC_ALL=C dmesg -S 2>&1) in",
+    '*"not implemented"*) say calls filtered ;; esac',
+    ...keyProbe(),
     "while read -r key value rest; do",
     'case $key in Uid:|CapEff:|Seccomp:|NoNewPrivs:) say "$key" "$value" ;; esac',
     "done </proc/self/status",
   ].join("\n");
+}
+
+/** Asks for the number of the session's keyring, where there is a perl to ask by system call. */
+function keyProbe(): readonly string[] {
+  const keyctl = keyctlNumber(arch());
+  if (keyctl === null) return [];
+  const script = `exit(syscall(${keyctl}, 0, -3, 0) == -1 && $! + 0 == 38 ? 0 : 1)`;
+  return [
+    "if command -v perl >/dev/null; then",
+    `perl -e ${quote(script)} || say open "the keys of the worker's session"; fi`,
+  ];
 }
 
 async function runProbe(options: SelfTestOptions, command: string): Promise<string> {

@@ -28,19 +28,25 @@ export interface CagedProcess {
   readonly kill: () => void;
 }
 
-/** Starts a cage. Takes over the descriptors of `streams`. */
-export function spawnCaged(
-  argv: readonly string[],
-  env: Readonly<Record<string, string>>,
-  streams: TaskStreams,
-): CagedProcess {
+export interface CagedStart {
+  readonly argv: readonly string[];
+  /** The whole environment of what builds the cage. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly streams: TaskStreams;
+  /** The filter of system calls, open at its beginning: the child's descriptor 4. */
+  readonly filterFd: number;
+}
+
+/** Starts a cage. Takes over the descriptors of `streams`; `filterFd` stays the caller's. */
+export function spawnCaged({ argv, env, streams, filterFd }: CagedStart): CagedProcess {
   const [program = "", ...args] = argv;
+  const { input, stdout, stderr } = streams;
   const child = spawn(program, args, {
     cwd: "/",
     env: { ...env },
     // A session of its own: Ctrl-C at the worker's terminal is the worker's to handle.
     detached: true,
-    stdio: [streams.input.childFd, streams.stdout.childFd, streams.stderr.childFd, "pipe"],
+    stdio: [input.childFd, stdout.childFd, stderr.childFd, "pipe", filterFd],
   });
   streams.closeChildSide();
   const exited = exitOf(child);
@@ -49,12 +55,12 @@ export function spawnCaged(
   control.on("error", ignore);
   const hangUp = (): void => {
     control.destroy();
-    streams.input.close();
+    input.close();
   };
   return {
-    input: streams.input,
-    stdout: openReader(streams.stdout.ownFd),
-    stderr: openReader(streams.stderr.ownFd),
+    input,
+    stdout: openReader(stdout.ownFd),
+    stderr: openReader(stderr.ownFd),
     control,
     exited,
     hangUp,
@@ -134,11 +140,35 @@ function exitOf(child: ChildProcess): Promise<number> {
   });
 }
 
-function openReader(fd: number): Readable {
-  const reader = new Socket({ fd, readable: true, writable: false });
+/**
+ * Reads a pipe into one block of memory that is used again and again: a task that prints a gigabyte
+ * would else leave as much behind for the collector. So what a listener of `data` is given is its own
+ * only until it returns. Reading begins with the first listener.
+ */
+export function openReader(fd: number): Readable {
+  const buffer = Buffer.allocUnsafeSlow(readBytes);
+  const reader: Socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    onread: {
+      buffer,
+      callback: (count) => {
+        reader.emit("data", buffer.subarray(0, count));
+        return true;
+      },
+    },
+  });
+  reader.pause();
+  reader.on("newListener", (event) => {
+    if (event === "data") reader.resume();
+  });
   reader.on("error", ignore);
   return reader;
 }
+
+/** What a pipe holds (pipe(7)). */
+const readBytes = 65_536;
 
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -31,4 +31,14 @@ export interface StreamFolder extends Disposable {
   readonly path: string;
   /** New streams for one task. Makes FIFOs in batches, because each batch costs a process. */
   open(): Promise<TaskStreams>;
+  /**
+   * The filter of system calls, at its beginning: whoever reads a descriptor moves it for all who
+   * share it, so each cage has one of its own. Throws when the file is gone.
+   */
+  openFilter(): OpenFile;
+}
+
+/** A file for a child; disposing of it closes our side. */
+export interface OpenFile extends Disposable {
+  readonly fd: number;
 }

@@ -18,6 +18,9 @@ export function remedyFor(printed: string): string {
       "kernel.apparmor_restrict_unprivileged_userns=0)"
     );
   }
+  if (/Unknown option/i.test(printed)) {
+    return "Upgrade bubblewrap, where need be with your system: this one is too old for a cage";
+  }
   if (/No such file or directory/i.test(printed)) {
     return "Make the folders that the policy names as roots, then start the worker again";
   }

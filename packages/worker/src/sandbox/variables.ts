@@ -1,6 +1,6 @@
-import type { Cage } from "../job.ts";
 import { systemFolders, systemPath } from "./launcher.ts";
 import { isWithin } from "./path.ts";
+import { isWritable, type Shown } from "./shown.ts";
 
 /** What a cage takes over of the user's login environment. */
 export interface CageEnvironment {
@@ -19,13 +19,12 @@ export interface CageEnvironment {
  */
 export function cageVariables(
   environment: CageEnvironment,
-  cage: Cage,
+  shown: Shown,
   home: string,
 ): Readonly<Record<string, string>> {
-  const writable = (path: string): boolean => cage.roots.some((root) => isWithin(path, root));
   const readable = (path: string): boolean =>
-    [...systemFolders, ...cage.readable].some((folder) => isWithin(path, folder));
-  const usable = (path: string): boolean => readable(path) && !writable(path);
+    [...systemFolders, ...shown.readable].some((folder) => isWithin(path, folder));
+  const usable = (path: string): boolean => readable(path) && !isWritable(path, shown);
   const folders = [...systemPath, ...environment.path.filter(usable)];
   const toolHomes = Object.entries(environment.toolHomes).filter(([, path]) => usable(path));
   return {

@@ -93,3 +93,29 @@ test("a task goes on when its beats fail for longer than a lease, and its result
   resolve();
   assert.equal((await stage.plane.report(id))["stdout"], "late");
 });
+
+test("a task that waits for a person holds its lease and no slot, and the beat says which it is", async () => {
+  await using stage = await openStage();
+  stage.runner.end = untilCancelled;
+  const people = { rules: { ask: ["Bash(rm *)"] } };
+  await stage.start({ clock: quickBeats(), people, slots: 1 }).ready;
+  const asking = stage.plane.submit({ kind: "command", command: "rm x" });
+  await stage.plane.approval(asking);
+  const running = stage.plane.submit(hello);
+  await stage.runner.job(running);
+  const beat = await stage.plane.until(() =>
+    stage.plane.seen.findLast(
+      ({ path, body }) => path === "/worker/beat" && JSON.stringify(body).includes(running),
+    ),
+  );
+  assert.deepEqual(beat.body["asking"], [{ taskId: asking, fence: 1 }]);
+  assert.deepEqual(beat.body["held"], [
+    { taskId: asking, fence: 1 },
+    { taskId: running, fence: 1 },
+  ]);
+  assert.equal(beat.body["stopped"], null);
+  stage.plane.cancel(asking);
+  stage.plane.cancel(running);
+  assert.equal((await stage.plane.report(asking))["outcome"], "cancelled");
+  await stage.plane.report(running);
+});

@@ -213,7 +213,10 @@ test("what the policy does not allow is refused with the reason and the way to a
   const action = await stage.plane.report(
     stage.plane.submit({ kind: "action", action: "backup", params: {} }),
   );
-  assert.equal(action["error"], "Refused by policy: no such action");
+  assert.match(
+    String(action["error"]),
+    /^Refused by policy: no such action\. To allow it: define it/,
+  );
   const agent = await stage.plane.report(
     stage.plane.submit({ kind: "claude-cli", prompt: "hi", sessionId: "s" }),
   );

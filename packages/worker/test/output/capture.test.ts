@@ -3,6 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { ByteQueue } from "../../src/output/bytes.ts";
 import { Capture } from "../../src/output/capture.ts";
+import { createRedactor } from "../../src/output/redact.ts";
 
 test("output that fits is kept as it is, and nothing is called truncated", () => {
   const capture = new Capture({ keptBytes: 100, killBytes: 1_000 });
@@ -112,6 +113,29 @@ test("whatever is printed in whatever pieces: head and tail are its own, and the
   );
 });
 
+test("a flood of controls is base64, because JSON would be six times as long; a short one is text", () => {
+  const finish = (bytes: Buffer) => {
+    const capture = new Capture({ keptBytes: 1_000_000, killBytes: 1e9 });
+    for (let at = 0; at < bytes.length; at += 10_000)
+      capture.push("stdout", bytes.subarray(at, at + 10_000));
+    return capture.finish(false).stdout;
+  };
+  const nuls = Buffer.alloc(200_000);
+  assert.equal(finish(nuls).encoding, "base64");
+  assert.deepEqual(Buffer.from(finish(nuls).text, "base64"), nuls);
+  assert.deepEqual(finish(nuls.subarray(0, 100)), {
+    text: "\0".repeat(100),
+    encoding: "utf8",
+    leftOutBytes: 0,
+  });
+  // The head is text and the tail is not.
+  const mixed = Buffer.concat([Buffer.alloc(300_000, "a"), Buffer.alloc(900_000)]);
+  assert.equal(finish(mixed).encoding, "base64");
+  const colored = Buffer.from('\u001b[31mred\u001b[0m and "plain"\n'.repeat(10_000));
+  for (const text of [Buffer.alloc(200_000, "\n"), Buffer.alloc(200_000, "y\n"), colored])
+    assert.equal(finish(text).text, text.toString());
+});
+
 test("a queue of bytes gives back what was put in, less what was dropped", () => {
   const steps = fc.array(
     fc.oneof(fc.uint8Array({ maxLength: 9_000 }), fc.integer({ min: 0, max: 9_000 })),
@@ -134,4 +158,49 @@ test("a queue of bytes gives back what was put in, less what was dropped", () =>
     }),
     { numRuns: 50 },
   );
+});
+
+const redactor = createRedactor([{ name: "worker token", value: "hunter2-hunter2-hunter2" }]);
+
+test("a secret is out before the cut between head and tail could hide half of it", () => {
+  for (let before = 0; before < 60; before += 1) {
+    const capture = new Capture({ keptBytes: 60, killBytes: 10_000 }, redactor);
+    const text = `${"a".repeat(before)}hunter2-hunter2-hunter2${"b".repeat(100)}`;
+    for (const character of text) capture.push("stdout", Buffer.from(character));
+    const { stdout, truncated } = capture.finish(false);
+    assert.doesNotMatch(stdout.text, /hunter2/, `after ${before} bytes`);
+    assert.equal(truncated?.stdoutBytes, text.length, "what the program printed is counted");
+    const shown = text.length - 23 + "[redacted: worker token]".length;
+    assert.equal(stdout.leftOutBytes, shown - 60);
+  }
+});
+
+test("a secret that two streams share is no secret, and one that ends a killed task is", () => {
+  const capture = new Capture({ keptBytes: 1_000, killBytes: 10_000 }, redactor);
+  capture.push("stdout", Buffer.from("hunter2-hunter2"));
+  capture.push("stderr", Buffer.from("-hunter2 said nothing"));
+  const { stdout, stderr, truncated } = capture.finish(true);
+  assert.deepEqual([stdout.text, stderr.text], ["[redacted]", "-hunter2 said nothing"]);
+  assert.equal(truncated, undefined);
+});
+
+test("what is kept is a copy: the reader may use its memory again", () => {
+  const capture = new Capture({ keptBytes: 100, killBytes: 1_000 }, redactor);
+  const memory = Buffer.alloc(8);
+  for (const text of ["one ", "hunter2-", "hunter2-", "hunter2", " two"]) {
+    const length = memory.write(text);
+    capture.push("stdout", memory.subarray(0, length));
+    memory.fill(0);
+  }
+  assert.equal(capture.finish(false).stdout.text, "one [redacted: worker token] two");
+});
+
+test("a secret in binary output is out of it, and the rest comes back exactly", () => {
+  const capture = new Capture({ keptBytes: 1_000, killBytes: 10_000 }, redactor);
+  const noise = Buffer.from([0xff, 0x00, 0xfe]);
+  capture.push("stdout", Buffer.concat([noise, Buffer.from("hunter2-hunter2-hunter2"), noise]));
+  const { stdout } = capture.finish(false);
+  assert.equal(stdout.encoding, "base64");
+  const bytes = Buffer.from(stdout.text, "base64");
+  assert.deepEqual(bytes, Buffer.concat([noise, Buffer.from("[redacted: worker token]"), noise]));
 });

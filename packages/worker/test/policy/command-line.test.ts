@@ -87,7 +87,7 @@ test("policy test prints one object a line, and takes commands as JSON texts", a
   assert.match(JSON.stringify(lines[4]), /"decision":"refuse","rule":null,"because":".*NUL/);
   const bad = await desk.policy(["test", "--stdin", ...file], "git status\n");
   assert.equal(bad.code, 2);
-  assert.match(bad.err, /Line 1 of standard input is no JSON text/);
+  assert.match(bad.out, /^error +line 1 of standard input .*JSON/);
 });
 
 test("policy test shows a person the steps, and asks about more than commands", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { policyFor } from "../../src/approval/submitter.ts";
 import * as fc from "fast-check";
 import { place, type Placement } from "../../src/place.ts";
 import { decide, type Decision } from "../../src/policy/decide.ts";
@@ -173,21 +174,14 @@ test("an action is denied by what it runs, also when its name is allowed", () =>
   assert.equal(decided(spec, policy).kind, "refuse");
 });
 
-test("what host names is refused until something runs outside of the cage", () => {
-  const policy = policyFrom({
-    host: { allow: ["Bash(screencapture *)"], ask: ['Exec(["osascript","*"])'] },
-  });
-  assert.equal(saidOf("screencapture x.png", policy), "refuse");
-  assert.equal(saidOf("screencapture x.png && ls", policy), "cage");
-  assert.equal(said(exec(["osascript", "-e", "beep"]), policy), "refuse");
-  assert.equal(saidOf("ls", policy), "cage");
-});
-
-test("with submitters required nothing runs, because no key can be checked yet", () => {
+test("with submitters required a task that nobody signed is refused, and a known one's is not", () => {
   const policy = policyFrom({ submitters: { required: true } });
-  const decision = decided({ kind: "command", command: "ls" }, policy);
+  const decision = decided({ kind: "command", command: "ls" }, policyFor(policy, null));
   assert.ok(decision.kind === "refuse");
-  assert.match(decision.remedy, /"required" to false/);
+  assert.match(decision.because, /nobody whose key is known has signed/);
+  assert.match(decision.remedy, /^sign it: openclaw-worker key new/);
+  const signed = decided({ kind: "command", command: "ls" }, policyFor(policy, "anna"));
+  assert.equal(signed.kind, "allow");
 });
 
 test("a refusal names the rule, where it stands, or the line that would allow it", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -13,7 +13,7 @@ import { temporaryFolder } from "../stage.ts";
 interface Desk extends Disposable {
   readonly home: string;
   readonly file: string;
-  load(roots?: string): PolicyLoad;
+  load(roots?: string, look?: boolean): PolicyLoad;
 }
 
 function openDesk(text: string | null): Desk {
@@ -29,8 +29,8 @@ function openDesk(text: string | null): Desk {
   return {
     home,
     file,
-    load: (roots) =>
-      loadPolicy({ path: file, roots: roots ?? null, uid: process.getuid?.() ?? -1, around }),
+    load: (roots, look = false) =>
+      loadPolicy({ path: file, roots: roots ?? null, uid: process.getuid?.() ?? -1, around, look }),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   };
 }
@@ -96,6 +96,46 @@ test("a file that other users can change is refused with the line that closes it
   using desk = openDesk(policyTemplate(["~/openclaw"]));
   chmodSync(desk.file, 0o666);
   assert.match(refusals(desk.load()), /can be changed by other users: close it with {2}chmod 600/);
+});
+
+test("a file that other users can read is closed, and only told when somebody just looks", () => {
+  using desk = openDesk(policyTemplate(["~/openclaw"]));
+  chmodSync(desk.file, 0o644);
+  const looked = desk.load(undefined, true);
+  assert.ok(looked.kind === "policy");
+  assert.match(looked.notes.join(), /can be read by other users: chmod 600/);
+  assert.equal(statSync(desk.file).mode & 0o777, 0o644);
+  assert.ok(desk.load().kind === "policy");
+  assert.equal(statSync(desk.file).mode & 0o777, 0o600);
+});
+
+test("a policy may be a link, but not into a folder that tasks or other users can change", () => {
+  const text = policyTemplate(["~/openclaw"]);
+  using desk = openDesk(null);
+  const place = (folder: string, mode: number): string => {
+    const file = path.join(desk.home, folder, "mine.json");
+    mkdirSync(path.dirname(file), { recursive: true });
+    chmodSync(path.dirname(file), mode);
+    writeFileSync(file, text, { mode: 0o600 });
+    rmSync(desk.file, { force: true });
+    symlinkSync(file, desk.file);
+    return file;
+  };
+  place("dotfiles", 0o755);
+  assert.equal(desk.load().kind, "policy");
+  place("openclaw/deep", 0o755);
+  assert.match(refusals(desk.load()), /lies in .*openclaw, which tasks may write.*Move it out/);
+  const file = place("shared", 0o777);
+  assert.match(refusals(desk.load()), /other users can change: close it with {2}chmod go-w/);
+  assert.ok(refusals(desk.load()).includes(path.dirname(file)));
+});
+
+test("an odd root is told with the policy", () => {
+  using desk = openDesk('{ "roots": ["~/other"] }');
+  chmodSync(path.join(desk.home, "other"), 0o777);
+  const load = desk.load();
+  assert.ok(load.kind === "policy");
+  assert.match(load.notes.join(), /"~\/other" can be changed by every user/);
 });
 
 test("comments and a last comma are fine, and mean nothing", () => {

@@ -77,6 +77,18 @@ test("a flood is ended at its limit, and the report says so and keeps head and t
   assert.ok(report.stdout.length < 5_000);
 });
 
+test("the policy's limits of output count where they are smaller than the worker's own", async () => {
+  await using stage = await openStage();
+  const limits = { outputKeptBytes: 2_048, outputKillBytes: 1_000_000 };
+  const flood = await stage.command("echo first; yes", { limits });
+  assert.equal(flood.error, "The task printed more than 1000000 bytes and was ended");
+  const long = await stage.command("head -c 10000 /dev/zero | tr '\\0' x", { limits });
+  assert.deepEqual([long.outcome, long.truncated?.stdoutBytes], ["done", 10_000]);
+  assert.ok(long.stdout.length < 2_200);
+  const wide = { outputKeptBytes: 1e12, outputKillBytes: 1e15 };
+  assert.equal((await stage.command("echo fine", { limits: wide })).stdout, "fine\n");
+});
+
 test("a gigabyte flows through a task and memory stays where it was", async () => {
   await using stage = await openStage();
   await stage.command("head -c 50000000 /dev/zero");

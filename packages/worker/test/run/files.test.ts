@@ -10,31 +10,21 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { after, before, beforeEach, test } from "node:test";
-import { openStage, refuseRoot, type Stage } from "../fixtures/stage.ts";
+import { after, beforeEach, test } from "node:test";
+import { openBench } from "./bench.ts";
 
-const limits = { outputKeptBytes: 100_000, outputKillBytes: 1_000_000, fileBytes: 5_000 };
-let stage: Stage;
+const bench = openBench();
 let folder: string;
 let count = 0;
-before(async () => {
-  refuseRoot();
-  stage = await openStage({ limits });
-});
 beforeEach(() => {
   count += 1;
-  folder = join(stage.root, `case-${count}`);
+  folder = join(bench.root, `case-${count}`);
   mkdirSync(folder);
 });
-after(() => stage[Symbol.asyncDispose]());
+after(() => bench[Symbol.dispose]());
 
 const at = (name: string): string => join(folder, name);
-const read = (path: string) => stage.run({ kind: "file-read", path });
-const write = (path: string, content: string, encoding: "utf8" | "base64" = "utf8") =>
-  stage.run({ kind: "file-write", path, content, encoding });
-const edit = (path: string, oldString: string, newString: string, replaceAll = false) =>
-  stage.run({ kind: "file-edit", path, oldString, newString, replaceAll });
-const list = (path: string) => stage.run({ kind: "file-list", path });
+const { read, write, edit, list } = bench;
 
 test("a file is written byte for byte, with its folders, and read back", async () => {
   const path = at("new/deep/ä b.txt");
@@ -153,12 +143,32 @@ test("a folder is listed one JSON object a line, sorted, links as links", async 
   assert.match((await list(at("nope"))).error ?? "", /ENOENT/);
 });
 
+test("names that are not UTF-8 are counted, and take nothing else out of the list", async () => {
+  for (const name of [Buffer.from([0xff]), Buffer.from([0x61, 0xfe])])
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), name]), "");
+  for (const name of ["~", "plain", "z\\y", "\u001b[2J"]) writeFileSync(at(name), "12");
+  const namesIn = (text: string): unknown[] =>
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line).name);
+  const report = await list(folder);
+  assert.equal(report.outcome, "done");
+  assert.deepEqual(namesIn(report.stdout), ["\u001b[2J", "plain", "z\\y", "~"]);
+  assert.equal(report.stderr, "2 names that are not UTF-8 were left out\n");
+  // A name that reads like the one that it is not.
+  writeFileSync(at("\ufffd"), "");
+  const alike = await list(folder);
+  assert.deepEqual(namesIn(alike.stdout), ["\u001b[2J", "plain", "z\\y", "~", "\ufffd"]);
+  assert.equal(alike.stderr, "2 names that are not UTF-8 were left out\n");
+});
+
 test("a path outside of every root is refused, and the roots are named", async () => {
   const outside = [
     "/etc/passwd",
-    `${stage.root}/../state/x`,
-    `${stage.root}-beside/x`,
-    stage.state,
+    `${bench.root}/../state/x`,
+    `${bench.root}-beside/x`,
+    join(bench.around, "state"),
     "relative",
   ];
   for (const path of outside) {
@@ -169,7 +179,7 @@ test("a path outside of every root is refused, and the roots are named", async (
       await list(path),
     ]) {
       assert.deepEqual([report.outcome, report.exitCode], ["refused", 126], path);
-      assert.ok(report.error?.includes(stage.root));
+      assert.ok(report.error?.includes(bench.root));
     }
   }
 });
@@ -236,10 +246,8 @@ test("a pipe in the root is not read: nobody waits for its writer", async () => 
 test("a cancelled write leaves the file as it was", async () => {
   writeFileSync(at("f"), "old");
   const controller = new AbortController();
-  const running = stage.run(
-    { kind: "file-write", path: at("f"), content: "new", encoding: "utf8" },
-    { signal: controller.signal },
-  );
+  using cut = openBench({ signal: controller.signal });
+  const running = cut.with({ roots: [bench.root] }).write(at("f"), "new");
   controller.abort();
   const report = await running;
   assert.deepEqual([report.outcome, report.exitCode], ["cancelled", 130]);

@@ -35,7 +35,7 @@ async function openPoolStage(warm: number): Promise<PoolStage> {
     hidden: [state],
   });
   let built = 0;
-  const blueprints: Blueprints = {
+  const blueprints: Pick<Blueprints, "stateOf" | "argvFor"> = {
     stateOf: () => stage.state,
     argvFor: (cage, signal) => {
       built += 1;

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { silentLog, systemClock } from "@openclaw-worker/base";
+import { createRedactor } from "../../src/output/redact.ts";
 import { CageUnavailable, openRunner, type RunnerOptions } from "../../src/run/runner.ts";
 import { openStage, plainEnvironment, refuseRoot, temporaryFolder } from "../fixtures/stage.ts";
 
@@ -88,6 +90,30 @@ test("a bubblewrap that builds no cage is found out", () => {
   assert.match(refusalOf(said), /A caged program could write/);
 });
 
+const helper = fileURLToPath(
+  new URL(
+    `../vendor/seccomp/${process.arch}/apply-seccomp`,
+    import.meta.resolve("@anthropic-ai/sandbox-runtime"),
+  ),
+);
+
+test("a system call filter that is not in force is found out", () => {
+  using folder = temporaryFolder();
+  const fake = join(folder.path, "fake");
+  // It runs the command without any filter.
+  writeFileSync(fake, '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+  const machine = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", fake, realpathSync(helper), "--"];
+  const said = refusalOf(startBelow(machine, folder.path));
+  assert.match(said, /could open a local socket|system call filter is not in force/);
+  assert.match(said, /doctor/);
+});
+
+test("a system call filter that cannot be read is no cage", () => {
+  using folder = temporaryFolder();
+  const machine = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", dirname(realpathSync(helper)), "--"];
+  assert.match(refusalOf(startBelow(machine, folder.path)), /no seccomp helper/);
+});
+
 test("roots that are missing, links, or would show what is hidden open nothing", async () => {
   using folder = temporaryFolder();
   const at = (name: string): string => join(folder.path, name);
@@ -104,6 +130,7 @@ test("roots that are missing, links, or would show what is hidden open nothing",
       hidden: [at("policy.json")],
       cage: { roots, readable: [] },
       warm: 0,
+      redactor: createRedactor([]),
     };
     return openRunner(options);
   };

@@ -121,9 +121,10 @@ export function lifeVerbs({ connection, clock, actionText }: Parts): LifeVerbs {
     }
   }
 
-  async function claim({ claimant, instance, max, leaseUntil, at }: ClaimRequest) {
+  async function claim({ claimant, instance, max, bytesMax, leaseUntil, at }: ClaimRequest) {
     const { name, labels, leased } = claimant;
-    const args = [name, instance, leased ? 1 : 0, max, fromNow(leaseUntil), at];
+    const bounds = [max, bytesMax ?? Number.MAX_SAFE_INTEGER];
+    const args = [name, instance, leased ? 1 : 0, ...bounds, fromNow(leaseUntil), at];
     const reply = await connection.run(life.claim, [...args, labels.length, ...labels]);
     return rowsOf(reply).map(taskOf);
   }

@@ -9,6 +9,11 @@ export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => reado
     `SELECT seq, priority FROM tasks WHERE state = 'pending' AND selector = ? AND deliver_by > ?
        ORDER BY priority DESC, seq LIMIT 1`,
   );
+  const measure = db.prepare(
+    `SELECT octet_length(spec) + coalesce(octet_length(metadata), 0)
+       + coalesce(octet_length(reason), 0) + coalesce(octet_length(proof), 0) AS bytes
+       FROM specs WHERE seq = ?`,
+  );
   const hold = db.prepare(
     `UPDATE tasks SET status = 'running', state = ?, fence = fence + 1, worker = ?, instance = ?,
        approval = NULL, leased = ?, lease_until = ? + CASE WHEN ? THEN 0 ELSE timeout_ms END,
@@ -35,12 +40,15 @@ export function prepareClaim(db: DatabaseSync): (request: ClaimRequest) => reado
     return best;
   };
 
-  return ({ claimant, instance, max, leaseUntil, at }) => {
+  return ({ claimant, instance, max, bytesMax = Infinity, leaseUntil, at }) => {
     const tasks: Task[] = [];
+    let bytes = 0;
     while (tasks.length < max) {
       const best = bestHead(claimant, at);
       if (best === null) break;
       const seq = integer(best, "seq");
+      bytes += integer(measure.get(seq) ?? {}, "bytes");
+      if (tasks.length > 0 && bytes > bytesMax) break;
       const { leased } = claimant;
       const flag = leased ? 1 : 0;
       // An old worker never says that it begins: handed out is begun.

@@ -38,6 +38,20 @@ export function claimContract(open: Open): void {
       assert.deepEqual(await take(store, home, { max: 0 }), []);
     });
 
+    test("large tasks come one after another, in order, and each comes", async () => {
+      await using store = await open();
+      const large = "é".repeat(500);
+      const first = await put(store, command(large));
+      const second = await put(store, command("b", { metadata: { large } }));
+      const small = await put(store, command("c"));
+      const two = { max: 10, bytesMax: 1_200 };
+      assert.deepEqual(ids(await take(store, home, two)), [first]);
+      assert.deepEqual(ids(await take(store, home, two)), [second, small]);
+      const larger = await put(store, command(large));
+      assert.deepEqual(ids(await take(store, home, { max: 10, bytesMax: 1 })), [larger]);
+      assert.deepEqual(await take(store, home, { max: 10, bytesMax: 1 }), []);
+    });
+
     test("a claimed task is running and held by name", async () => {
       await using store = await open();
       const id = await put(store, command());

@@ -74,7 +74,8 @@ export const claim = scriptOf(
   tasks,
   String.raw`
 local name, instance, leased = take(), take(), take() == '1'
-local max, lease_ms, at = tonumber(take()), tonumber(take()), take()
+local max, bytes_max = tonumber(take()), tonumber(take())
+local lease_ms, at = tonumber(take()), take()
 local labels = {}
 for _ = 1, tonumber(take()) do labels[take()] = true end
 
@@ -129,7 +130,7 @@ end
 local heads = {}
 for _, selector in ipairs(selectors) do heads[selector] = headOf(selector) end
 
-local handed = {}
+local handed, bytes = {}, 0
 while #handed < max do
   local best = nil
   for selector, head in pairs(heads) do
@@ -137,6 +138,10 @@ while #handed < max do
   end
   if best == nil then break end
   local task = find(heads[best].id)
+  for _, part in ipairs({'spec', 'metadata', 'reason', 'proof'}) do
+    bytes = bytes + call('HSTRLEN', P .. 'body:' .. task.id, part)
+  end
+  if #handed > 0 and bytes > bytes_max then break end
   local key = taskKey(task.id)
   unready(task)
   heads[best] = headOf(best)
