@@ -23,6 +23,8 @@ export interface Wish {
   readonly slots: number | null;
   /** A state folder that was filled before. */
   readonly home?: string;
+  /** More variables for the server. */
+  readonly serverEnv?: Readonly<Record<string, string>>;
   /** `bin/openclaw-worker.cjs` unless given: its first words on the command line. */
   readonly command?: readonly string[];
 }
@@ -47,7 +49,7 @@ export async function openHouse(bench: Bench, wish: Wish): Promise<House> {
 
   const server = crew.start({
     argv: argv("server"),
-    env: { ...env, WORKER_PORT: "0", WORKER_HOST: "127.0.0.1" },
+    env: { ...env, ...wish.serverEnv, WORKER_PORT: "0", WORKER_HOST: "127.0.0.1" },
   });
   const url = (await server.line(/^Listening on /)).replace("Listening on ", "");
   // What `up` leaves behind: with it short commands may keep their compiled code.

@@ -71,6 +71,7 @@ async function measure(options: Options): Promise<Results> {
     env,
     say,
     node: process.execPath,
+    count: options.count,
     profile: options.profile === null ? null : path.resolve(options.profile),
     size: (full, quick) => (options.quick ? quick : full),
   };

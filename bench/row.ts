@@ -13,6 +13,8 @@ export interface Bench {
   readonly env: Readonly<Record<string, string>>;
   /** Folder for processor profiles of servers and workers, or null. */
   readonly profile: string | null;
+  /** Finished tasks in a store, where the command line says how many. */
+  readonly count: number | null;
   /** `full`, or `quick` where fewer samples do. */
   size(full: number, quick: number): number;
   say(text: string): void;

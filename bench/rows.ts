@@ -10,6 +10,8 @@ import { output } from "./rows/output.ts";
 import { queue } from "./rows/queue.ts";
 import { size } from "./rows/size.ts";
 import { start } from "./rows/start.ts";
+import { storesHistory } from "./rows/stores-history.ts";
+import { stores } from "./rows/stores.ts";
 
 /** In the order in which they run. */
 export const rows: readonly Row[] = [
@@ -24,4 +26,6 @@ export const rows: readonly Row[] = [
   output,
   cancel,
   start,
+  stores,
+  storesHistory,
 ];

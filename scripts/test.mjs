@@ -28,6 +28,7 @@ const needs = [
   { package: "strace", program: "/usr/bin/strace" },
   { package: "procps", program: "/usr/bin/pgrep" },
   { package: "curl", program: "/usr/bin/curl" },
+  { package: "redis-server", program: "/usr/bin/redis-server" },
 ];
 
 function main() {

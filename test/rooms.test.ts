@@ -25,7 +25,7 @@ const thirdParty: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ["zod"],
   client: [],
-  server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod"],
+  server: ["zod", "fastify", "@fastify/swagger", "fastify-type-provider-zod", "ioredis"],
   worker: ["zod", "@anthropic-ai/sandbox-runtime", "@openclaw/fs-safe", "unbash"],
   mcp: ["zod", "@modelcontextprotocol/server", "@modelcontextprotocol/node"],
   cli: ["commander"],
@@ -48,6 +48,8 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     parts: ["queue", "store", "guard", "config"],
     app: ["parts", "routes", "answer", "body", "guard", "refusals"],
     main: ["app", "config", "guard", "listen", "queue", "state", "store"],
+    // Copies one store into another while no server runs.
+    migrate: ["config", "state", "store"],
   },
   worker: {
     // An agent's driver is handed its process and its gate: it knows neither cage nor loop.
@@ -175,6 +177,11 @@ const capabilities: readonly Capability[] = [
       /^server\/src\/store\/sqlite\//,
     ],
     ignore: /import type .*/g,
+  },
+  {
+    what: "Redis",
+    pattern: /"ioredis"/,
+    files: ["server/src/store/redis/client.ts"],
   },
   {
     what: "the clock and timers",

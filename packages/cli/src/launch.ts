@@ -19,6 +19,8 @@ export interface LaunchOptions {
   readonly env: Readonly<Record<string, string>>;
   /** End by SIGTERM when the parent dies, however it dies. */
   readonly tied: boolean;
+  /** What it runs instead of the role's own command. */
+  readonly args?: readonly string[];
 }
 
 const setpriv = "/usr/bin/setpriv";
@@ -30,17 +32,24 @@ const descentTools = ["/usr/bin/unshare", setpriv, "/usr/bin/getent"];
  */
 export function programOf(role: Role, options: LaunchOptions): Program {
   const { host, place, tied } = options;
-  const env = { ...host.env, ...options.env, OPENCLAW_WORKER_HOME: place.home };
+  const given = { ...host.env, ...options.env, OPENCLAW_WORKER_HOME: place.home };
+  const env = role === "worker" ? withoutStore(given) : given;
   const { installDir, launcher, nodePath } = host;
+  const args = options.args ?? [role];
   if (host.uid === 0) {
     const account = prepareRole(role, options);
     demandReadable([launcher, nodePath, path.join(installDir, "node_modules/zod/package.json")]);
-    return descend({ account, installDir, launcher, nodePath, args: [role], env, tied });
+    return descend({ account, installDir, launcher, nodePath, args, env, tied });
   }
-  const program = [nodePath, launcher, role];
-  const [file = nodePath, ...args] =
+  const program = [nodePath, launcher, ...args];
+  const [file = nodePath, ...rest] =
     tied && canTie(host) ? [setpriv, "--pdeathsig", "TERM", "--", ...program] : program;
-  return { file, args, env: definedOf(env) };
+  return { file, args: rest, env: definedOf(env) };
+}
+
+// The store's address may hold a password, and is the server's alone.
+function withoutStore<T extends Readonly<Record<string, string | undefined>>>(env: T) {
+  return { ...env, WORKER_STORE: undefined, WORKER_STORE_UNCHECKED: undefined };
 }
 
 /** Another user must be able to read the installation; of its own folder's mode nothing is asked. */

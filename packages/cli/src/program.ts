@@ -61,6 +61,11 @@ const entries: readonly Entry[] = [
     load: () => import("./command/policy.ts"),
   },
   {
+    name: "store",
+    summary: "move the server's tasks to another store",
+    load: () => import("./command/store.ts"),
+  },
+  {
     name: "approvals",
     summary: "what waits for your yes",
     load: () => import("./command/approvals.ts"),

@@ -61,6 +61,9 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     transform: jsonSchemaTransform,
   });
   guardEveryRoute(app, parts);
+  app.addHook("onSend", async (_request, reply) => {
+    if (parts.queue.isStopping()) reply.header("connection", "close");
+  });
 
   const routes = [
     healthRoutes,

@@ -16,7 +16,15 @@ export interface Config {
   readonly stateDir: string;
   readonly logFormat: "json" | "text";
   readonly leaseMs: number;
+  readonly store: StoreConfig;
   readonly chat: ChatConfig;
+}
+
+export interface StoreConfig {
+  /** Address of a Redis; null: an SQLite file in the state folder. */
+  readonly url: string | null;
+  /** The operator says that this Redis is durable, where it will not tell itself. */
+  readonly unchecked: boolean;
 }
 
 export interface ChatConfig {
@@ -51,6 +59,8 @@ const environmentSchema = z.object({
   OPENCLAW_WORKER_HOME: z.string().min(1).optional(),
   OPENCLAW_LOG: z.enum(["json", "text"], { error: 'must be "json" or "text"' }).default("text"),
   OPENCLAW_LEASE_MS: z.coerce.number().int().min(200).max(600_000).default(30_000),
+  WORKER_STORE: z.string().optional(),
+  WORKER_STORE_UNCHECKED: z.enum(["0", "1"], { error: 'must be "1" or not set' }).default("0"),
   CALLBACK_API_BASE_URL: z.url().default("https://discord.com/api/v10"),
   DISCORD_BOT_TOKEN: z.string().optional(),
   CALLBACK_BOT_TOKEN: z.string().optional(),
@@ -76,6 +86,10 @@ export function readConfig(env: Environment, home: string): Config {
     stateDir: `${values.OPENCLAW_WORKER_HOME ?? `${home}/.openclaw-worker`}/server`,
     logFormat: values.OPENCLAW_LOG,
     leaseMs: values.OPENCLAW_LEASE_MS,
+    store: {
+      url: values.WORKER_STORE === undefined ? null : storeUrlOf(values.WORKER_STORE),
+      unchecked: values.WORKER_STORE_UNCHECKED === "1",
+    },
     chat: {
       baseUrl: values.CALLBACK_API_BASE_URL.replace(/\/+$/, ""),
       token: values.DISCORD_BOT_TOKEN ?? values.CALLBACK_BOT_TOKEN ?? null,
@@ -101,6 +115,15 @@ export function checkToken(token: string, name = "WORKER_TOKEN"): string {
     throw new ConfigError(`${name} is a token from an example, so everybody knows it. ${remedy}`);
   }
   return token;
+}
+
+/** Null for the embedded store, `sqlite`. */
+function storeUrlOf(text: string): string | null {
+  if (text === "sqlite") return null;
+  if (text.startsWith("redis")) return text;
+  throw new ConfigError(
+    "WORKER_STORE must be an address of a Redis (redis://host:6379), or sqlite for the file in the state folder.",
+  );
 }
 
 function approveTokenOf(given: string | undefined, token: string | undefined): string | null {

@@ -1,8 +1,11 @@
 export { createApp } from "./app.ts";
 export { ConfigError } from "./config.ts";
 export { createGuard, type Caller, type Guard } from "./guard.ts";
+export { migrateStore, type MigrationOptions } from "./migrate.ts";
 export { runServer, type ServerHost } from "./main.ts";
 export type { AppParts } from "./parts.ts";
 export { openQueue, type Queue, type QueueOptions } from "./queue/queue.ts";
+export { openRedisStore, type RedisStoreOptions } from "./store/redis/store.ts";
+export { StoreRefused } from "./store/refused.ts";
 export { openSqliteStore } from "./store/sqlite/store.ts";
 export type { Store } from "./store/store.ts";

@@ -6,7 +6,11 @@ import { createGuard } from "./guard.ts";
 import { listen } from "./listen.ts";
 import { openQueue } from "./queue/queue.ts";
 import { keptToken, ownFile, prepareStateDir } from "./state.ts";
+import { shownAddress } from "./store/redis/address.ts";
+import { openRedisStore } from "./store/redis/store.ts";
+import { StoreRefused } from "./store/refused.ts";
 import { openSqliteStore } from "./store/sqlite/store.ts";
+import type { Store } from "./store/store.ts";
 
 /** What the entry file sees of the process, handed in. */
 export interface ServerHost {
@@ -21,6 +25,9 @@ export interface ServerHost {
 
 /** Exit code for a setting that must be changed first; the worker has the same. */
 const configurationExit = 2;
+
+/** Of several processes, one that stops answers this long before it closes its connections. */
+const drainMs = 500;
 
 /**
  * Runs the Task API until the host's signal is aborted.
@@ -46,8 +53,15 @@ export async function runServer(host: ServerHost): Promise<number> {
     return 0;
   } catch (error) {
     host.stderr(`openclaw-worker server: ${messageOf(error)}`);
-    return error instanceof ConfigError ? configurationExit : 1;
+    const isTheirs = error instanceof ConfigError || error instanceof StoreRefused;
+    return isTheirs ? configurationExit : 1;
   }
+}
+
+async function openStore(config: Config, parts: { clock: Clock; log: Log }): Promise<Store> {
+  const { stateDir, store, leaseMs } = config;
+  if (store.url === null) return openSqliteStore(ownFile(`${stateDir}/tasks.db`));
+  return openRedisStore({ ...parts, url: store.url, unchecked: store.unchecked, leaseMs });
 }
 
 async function serve(
@@ -60,7 +74,8 @@ async function serve(
   const { approveToken } = config;
   if (approveToken === token)
     throw new ConfigError("APPROVE_TOKEN must differ from the token in the state folder.");
-  const store = openSqliteStore(ownFile(`${config.stateDir}/tasks.db`));
+  // Closed also when the queue could not be opened; closed twice it is no harm.
+  await using store = await openStore(config, { clock, log });
   await using queue = await openQueue({
     store,
     clock,
@@ -89,6 +104,7 @@ async function serve(
     );
   }
   host.stdout(`State: ${config.stateDir}`);
+  if (config.store.url !== null) host.stdout(`Store: ${shownAddress(config.store.url)}`);
   host.stdout(`Listening on ${listening.address}`);
 
   if (!host.signal.aborted) {
@@ -96,5 +112,7 @@ async function serve(
   }
   log.info("stopping");
   queue.stop();
+  // Others serve meanwhile: whoever kept a connection here hears with its next answer to leave it.
+  if (store.shared !== null) await clock.sleep(drainMs);
   await listening.close();
 }

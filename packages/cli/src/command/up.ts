@@ -16,6 +16,7 @@ import { checkPort } from "../up/port.ts";
 
 interface UpFlags {
   readonly withDeps?: boolean;
+  readonly store?: string;
 }
 
 export function define(host: Host, end: End): Command {
@@ -28,6 +29,7 @@ export function define(host: Host, end: End): Command {
       "--with-deps",
       "as root: install what the cage is built from, and make the system users",
     )
+    .option("--store <address>", "keep tasks in a Redis (WORKER_STORE), not in a file here")
     .addHelpText("after", help)
     .action(async (flags: UpFlags) => end(await up(host, flags)));
 }
@@ -40,7 +42,12 @@ async function up(host: Host, flags: UpFlags): Promise<number> {
   const token = await prepare(host, place, make);
   const tokenIsGiven = (host.env["WORKER_TOKEN"] ?? "") !== "";
   try {
-    await using house = await openHousehold({ host, launch: { host, place, make }, token });
+    await using house = await openHousehold({
+      host,
+      launch: { host, place, make },
+      token,
+      serverEnv: flags.store === undefined ? {} : { WORKER_STORE: flags.store },
+    });
     await runFirstTask(host, house.client);
     host.stdout.write(closingText({ host, place, url: house.url, tokenIsGiven }));
     await Promise.race([house.broken, aborted(host.signal)]);

@@ -20,6 +20,8 @@ export interface HouseholdOptions {
   readonly host: Host;
   readonly launch: Omit<LaunchOptions, "env" | "tied">;
   readonly token: string;
+  /** More variables for the server. */
+  readonly serverEnv: Readonly<Record<string, string>>;
 }
 
 const serverStartMs = 30_000;
@@ -56,7 +58,7 @@ export async function openHousehold(options: HouseholdOptions): Promise<Househol
   await using stack = new AsyncDisposableStack();
   stack.defer(() => stopAll(host, children));
 
-  const server = start("server", {});
+  const server = start("server", options.serverEnv);
   const [, address = ""] = await within(host, serverStartMs, (signal) =>
     server.line(/Listening on (https?:\/\/\S+)/, signal),
   );

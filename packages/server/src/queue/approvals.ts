@@ -46,8 +46,8 @@ export interface Approvals {
   restore(waiting: readonly Approval[]): void;
   /** A task ended: what waited for it was withdrawn. */
   ended(taskId: string): void;
-  /** The store may have withdrawn some. */
-  changed(): void;
+  /** The store may have withdrawn some; these tasks have asked. */
+  changed(taskIds?: readonly string[]): void;
   dismiss(): void;
 }
 
@@ -74,7 +74,10 @@ export function createApprovals(options: ApprovalsOptions): Approvals {
     ended(taskId) {
       if (asking.delete(taskId)) tellAll();
     },
-    changed: tellAll,
+    changed(taskIds = []) {
+      for (const taskId of taskIds) asking.add(taskId);
+      tellAll();
+    },
     dismiss() {
       dismissed = true;
       tellAll();

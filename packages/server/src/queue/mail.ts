@@ -16,7 +16,10 @@ export interface Post {
 }
 
 export interface Mail {
+  /** All there is on the way: what is not named here is forgotten. */
   restore(letters: readonly Letter[], halts: readonly HaltRecord[]): void;
+  /** Everybody whom something may be for. */
+  names(): readonly string[];
   post(letter: Letter): void;
   /** An approval or a stop is over: nothing about it is sent any more. */
   forget(about: string): void;
@@ -64,9 +67,14 @@ export function createMail(clock: Clock): Mail {
 
   return {
     restore(letters, halts) {
+      const known = new Set(letters.map(({ id }) => id));
+      for (const { letters: kept } of boxes.values()) {
+        for (const id of kept.keys()) if (!known.has(id)) kept.delete(id);
+      }
       for (const record of halts) halt(record);
       for (const letter of letters) post(letter);
     },
+    names: () => [...boxes.keys()],
     post,
     forget(about) {
       for (const box of boxes.values()) {

@@ -5,7 +5,9 @@
 
 import { chainOf, type Clock, type Log } from "@openclaw-worker/base";
 import { limits, type Held, type PollAnswer, type Task } from "@openclaw-worker/protocol";
+import type { Freed } from "../store/shared.ts";
 import type { Store } from "../store/store.ts";
+import { isAway } from "./away.ts";
 import type { Mail } from "./mail.ts";
 import { createLot, type Parked } from "./park.ts";
 import type { PresenceBook } from "./presence.ts";
@@ -23,21 +25,19 @@ export interface PollRequest {
   readonly gone: AbortSignal;
 }
 
-/** Free slots of a worker, and the order of the message that said so: the newest counts. */
-export interface Freed {
-  readonly instance: string;
-  readonly capacity: number;
-  readonly order: number;
-}
-
 export interface Polls {
   poll(request: PollRequest): Promise<PollAnswer>;
   /** Tasks with these selectors became ready, one for each mention. */
   wake(selectors: readonly string[]): void;
-  freed(freed: Freed): void;
+  /** Tasks with these selectors are ready: offered until nobody takes any more. */
+  offer(selectors: readonly string[]): Promise<void>;
+  /** Says whether the poll of that worker process waits here. */
+  freed(freed: Freed): boolean;
   giveBack(instance: string, held: readonly Held[]): Promise<void>;
   /** Asks the worker process that holds this task to end it. */
   cancel(instance: string, held: Held): void;
+  /** This task has ended: nobody needs to be asked any more. */
+  ended(taskId: string): void;
   /** Something is on its way to this worker. */
   readonly deliver: (name: string) => void;
   /** This worker may be handed tasks again. */
@@ -64,6 +64,8 @@ export interface PollsOptions {
 const answerBytesMax = limits.bodyBytes + 1_048_576;
 /** After a hang-up a living worker polls again at once. */
 const hangUpGraceMs = 5_000;
+/** Worker processes that something is kept for until they poll. */
+const rememberedMax = 10_000;
 const noPost = { decisions: [], stop: null };
 
 export function createPolls(options: PollsOptions): Polls {
@@ -74,7 +76,7 @@ export function createPolls(options: PollsOptions): Polls {
   let arrivals = 0;
   let stopped = false;
 
-  return { poll, wake, freed, giveBack, cancel, deliver, resumed, stop };
+  return { poll, wake, offer, freed, giveBack, cancel, ended, deliver, resumed, stop };
 
   async function poll(asked: PollRequest): Promise<PollAnswer> {
     const request = withNewest(asked);
@@ -163,6 +165,9 @@ export function createPolls(options: PollsOptions): Polls {
         if (seen === arrivals) return false;
       }
     } catch (error) {
+      // A shared store that is away says so when it is back, and the poll is offered work again. Else
+      // the worker would ask in vain as fast as it can.
+      if (store.shared !== null && isAway(error)) return false;
       log.error("claim failed", { why: chainOf(error) });
       parked.over = true;
       return false;
@@ -189,6 +194,16 @@ export function createPolls(options: PollsOptions): Polls {
     if (selectors.length > 1 && claims.length > 0) void wakeRest(selectors, claims);
   }
 
+  async function offer(selectors: readonly string[]): Promise<void> {
+    for (;;) {
+      const claims = selectors.flatMap((selector) => {
+        const parked = lot.pick(selector);
+        return parked === null ? [] : [claimFor(parked)];
+      });
+      if (!(await Promise.all(claims)).includes(true)) return;
+    }
+  }
+
   // Of several tasks that became ready at once, a poll may have taken another one than it was woken
   // for: those that are left are offered again, until nobody takes any.
   async function wakeRest(
@@ -199,18 +214,20 @@ export function createPolls(options: PollsOptions): Polls {
     if (took.includes(true)) wake([...new Set(selectors)]);
   }
 
-  function freed(message: Freed): void {
+  function freed(message: Freed): boolean {
     const parked = lot.of(message.instance);
     if (parked === null) {
       const known = newestFreed.get(message.instance);
       if (known === undefined || known.order < message.order)
         newestFreed.set(message.instance, message);
-      return;
+      bound(newestFreed);
+      return false;
     }
-    if (message.order <= parked.order) return;
+    if (message.order <= parked.order) return true;
     parked.order = message.order;
     parked.capacity = message.capacity;
     claimAnew(parked);
+    return true;
   }
 
   function claimAnew(parked: Parked): void {
@@ -242,6 +259,13 @@ export function createPolls(options: PollsOptions): Polls {
     // Between two polls: the next one carries it. Beats carry it too, so memory is enough here.
     const waiting = cancels.get(instance) ?? new Map<string, Held>();
     cancels.set(instance, waiting.set(taskId, { taskId, fence }));
+    bound(cancels);
+  }
+
+  function ended(taskId: string): void {
+    for (const [instance, waiting] of cancels) {
+      if (waiting.delete(taskId) && waiting.size === 0) cancels.delete(instance);
+    }
   }
 
   function takeCancels(instance: string): readonly Held[] {
@@ -260,6 +284,12 @@ export function createPolls(options: PollsOptions): Polls {
     stopped = true;
     for (const parked of lot.all()) end(parked);
   }
+}
+
+// What is said to a worker process that never polls here again would stay for good.
+function bound(map: Map<string, unknown>): void {
+  const [oldest] = map.keys();
+  if (map.size > rememberedMax && oldest !== undefined) map.delete(oldest);
 }
 
 function heldOf(tasks: readonly Task[]): readonly Held[] {

@@ -11,6 +11,7 @@ import {
   type Presence,
 } from "@openclaw-worker/protocol";
 import type { HaltRecord } from "../store/approval.ts";
+import type { ProcessSighting, Sighting } from "../store/shared.ts";
 import type { WorkerRecord } from "../store/store.ts";
 
 /** What a worker may take beyond its promise before it counts as away. */
@@ -41,7 +42,14 @@ export interface PresenceBook {
   anyoneFor(selector: string): boolean;
   list(about: About): readonly Presence[];
   restore(records: readonly WorkerRecord[]): void;
+  /** Another process on the same store was told this by the worker. */
+  heard(record: WorkerRecord): void;
+  /** Another process sees this worker. */
+  sighted(sighting: ProcessSighting): void;
 }
+
+/** Told of each change of what this process sees. `news`: who was away is here, or the other way. */
+export type Announce = (sighting: Sighting, news: boolean) => void;
 
 export interface Seen {
   readonly name: string;
@@ -61,15 +69,26 @@ interface Entry {
   lastSeenAt: number;
   aliveUntil: number;
   introduced: boolean;
+  /** The same, as other processes see it. */
+  readonly elsewhere: Map<string, number>;
 }
 
 /** `isHalted`: a worker that is stopped, or shall be, takes nothing. */
 export function createPresenceBook(
   clock: Clock,
   isHalted: (name: string) => boolean,
+  announce: Announce = () => {},
 ): PresenceBook {
   const entries = new Map<string, Entry>();
-  const isOnline = (entry: Entry): boolean => entry.aliveUntil > clock.monotonic();
+  const isOnline = ({ aliveUntil, elsewhere }: Entry): boolean => {
+    const now = clock.monotonic();
+    return aliveUntil > now || elsewhere.values().some((until) => until > now);
+  };
+  const tell = (entry: Entry, news: boolean): void => {
+    const forMs = Math.max(0, entry.aliveUntil - clock.monotonic());
+    const { leased, lastSeenAt } = entry;
+    announce({ name: entry.record.name, leased, forMs, seenAt: lastSeenAt }, news);
+  };
   const entryOf = (name: string): Entry => {
     const known = entries.get(name);
     if (known !== undefined) return known;
@@ -79,6 +98,7 @@ export function createPresenceBook(
       lastSeenAt: 0,
       aliveUntil: Number.NEGATIVE_INFINITY,
       introduced: false,
+      elsewhere: new Map(),
     };
     entries.set(name, made);
     return made;
@@ -87,9 +107,11 @@ export function createPresenceBook(
   return {
     seen({ name, leased }, promiseMs) {
       const entry = entryOf(name);
+      const news = entry.aliveUntil <= clock.monotonic();
       entry.leased = leased;
       entry.lastSeenAt = clock.now();
       entry.aliveUntil = clock.monotonic() + promiseMs + slackMs;
+      tell(entry, news);
     },
     introduce({ publicKey: told, ...introduction }) {
       const entry = entryOf(introduction.name);
@@ -101,11 +123,17 @@ export function createPresenceBook(
     left(name, graceMs) {
       const entry = entries.get(name);
       if (entry === undefined) return;
-      entry.aliveUntil = Math.min(entry.aliveUntil, clock.monotonic() + graceMs);
+      const until = clock.monotonic() + graceMs;
+      if (entry.aliveUntil <= until) return;
+      entry.aliveUntil = until;
+      tell(entry, true);
     },
     leftInstance(instance) {
       for (const entry of entries.values()) {
-        if (entry.record.instance === instance) entry.aliveUntil = clock.monotonic();
+        if (entry.record.instance !== instance) continue;
+        entry.aliveUntil = clock.monotonic();
+        entry.elsewhere.clear();
+        tell(entry, true);
       }
     },
     knows: (name, instance) => {
@@ -144,6 +172,24 @@ export function createPresenceBook(
       ),
     restore(records) {
       for (const record of records) entryOf(record.name).record = record;
+    },
+    heard(record) {
+      const entry = entryOf(record.name);
+      entry.record = record;
+      entry.introduced = true;
+    },
+    sighted({ process, name, leased, forMs, seenAt }) {
+      const entry = entryOf(name);
+      const now = clock.monotonic();
+      if (forMs <= 0) {
+        // It said that it leaves: what it promised to anybody is over.
+        entry.aliveUntil = Math.min(entry.aliveUntil, now);
+        return entry.elsewhere.clear();
+      }
+      for (const [other, until] of entry.elsewhere) if (until <= now) entry.elsewhere.delete(other);
+      entry.leased = leased;
+      entry.lastSeenAt = Math.max(entry.lastSeenAt, seenAt);
+      entry.elsewhere.set(process, now + forMs);
     },
   };
 }

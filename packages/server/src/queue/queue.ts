@@ -25,15 +25,19 @@ import {
 } from "@openclaw-worker/protocol";
 import { createHash, randomBytes } from "node:crypto";
 import type { Actor } from "../store/action.ts";
+import type { Freed } from "../store/shared.ts";
 import type { Cancelled, Settled, Store } from "../store/store.ts";
+import { isAway } from "./away.ts";
 import { createApprovals, type Approvals } from "./approvals.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createHalts, type Halts } from "./halts.ts";
 import { createMail } from "./mail.ts";
-import { createPolls, type Freed, type PollRequest } from "./polls.ts";
+import { createAnnouncer, joinNeighbors } from "./neighbors.ts";
+import { createPolls, type PollRequest } from "./polls.ts";
 import { createPresenceBook } from "./presence.ts";
 import { createReaders } from "./readers.ts";
 import { createReading, type Waited } from "./reading.ts";
+import { settlePatiently } from "./settle.ts";
 import { createWitness, type Witness } from "./witness.ts";
 
 export interface QueueOptions {
@@ -81,6 +85,8 @@ export interface Queue extends AsyncDisposable {
   read(id: TaskId, waitMs: number, gone: AbortSignal): Promise<Waited>;
   presences(): Promise<readonly Presence[]>;
   onlineWorkers(): number;
+  /** It was stopped: whoever asks again should ask elsewhere. */
+  isStopping(): boolean;
   /** Answers everybody who waits, and lets nobody wait any more. */
   stop(): void;
 }
@@ -90,14 +96,21 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const leaseEnd = (): number => Math.ceil(clock.monotonic() + leaseMs);
   const readers = createReaders();
   const mail = createMail(clock);
-  const presence = createPresenceBook(clock, (name) => mail.isHalted(name));
+  const { shared } = store;
+  const announcer = shared === null ? null : createAnnouncer(shared, clock, log);
+  const presence = createPresenceBook(
+    clock,
+    (name) => mail.isHalted(name),
+    (sighting, news) => announcer?.note(sighting, news),
+  );
   const parkedMax = options.parkedRequestsMax;
   let stopped = false;
 
   presence.restore(await store.workers());
   mail.restore(await store.letters(), await store.halts());
-  // Leases of an earlier process ran by its clock: whoever still holds a task gets a whole one.
-  await store.forgive(leaseEnd());
+  // Leases of an earlier process ran by its clock: whoever still holds a task gets a whole one. The
+  // clock of a shared store goes on without this process, and stands still while nobody serves.
+  if (shared === null) await store.forgive(leaseEnd());
   const deadlines = createDeadlines({
     clock,
     next: () => store.nextSweep(),
@@ -105,6 +118,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     // After a pause of a good part of a lease, beats may wait in the sockets unread.
     stillMsMax: leaseMs / 3,
     stoodStill: () => {
+      if (shared !== null) return;
       store.forgive(leaseEnd()).catch(sweepFailed);
     },
     failed: sweepFailed,
@@ -125,6 +139,23 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   const halts = createHalts({ store, clock, mail, presence, deliver, resumed });
   const witness = createWitness({ store, clock, log, presence });
   deadlines.within(0);
+  const neighbors =
+    shared === null
+      ? null
+      : joinNeighbors({
+          store,
+          shared,
+          clock,
+          log,
+          presence,
+          mail,
+          polls,
+          readers,
+          approvals,
+          deadlines,
+          netMs: leaseMs / 9,
+        });
+  await neighbors?.lookAgain();
   const pruning = clock.every(600_000, () => {
     store
       .prune(clock.now() - options.retentionMs, 5_000)
@@ -149,17 +180,21 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     read: createReading({ store, clock, log, readers, parkedMax, isStopped: () => stopped }),
     presences,
     onlineWorkers: () => presence.onlineCount(),
+    isStopping: () => stopped,
     stop,
     async [Symbol.asyncDispose]() {
       stop();
       deadlines[Symbol.dispose]();
+      announcer?.[Symbol.dispose]();
+      neighbors?.[Symbol.dispose]();
       pruning.cancel();
       await store[Symbol.asyncDispose]();
     },
   };
 
   async function submit(submission: Submission, by?: Actor): Promise<Receipt> {
-    if (stopped) throw new Problem("stopping");
+    // Of several processes one may stop while the store stays: what still arrives is taken.
+    if (stopped && shared === null) throw new Problem("stopping");
     const at = clock.now();
     const id = submission.id ?? newTaskId(at, randomBytes(10));
     const selector = selectorOf(submission, submission.spec);
@@ -226,10 +261,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 
   async function settle({ taskId, fence, report, freed }: SettleMessage): Promise<Settled["kind"]> {
-    const stored = store.settle({ taskId, fence, report, at: clock.now() });
+    const stored = settlePatiently(store, clock, { taskId, fence, report, at: clock.now() });
     // In the same transaction the worker's parked poll gets its next task.
-    if (freed !== null) polls.freed(freed);
+    const isHere = freed === null || polls.freed(freed);
     const settled = await stored;
+    // Its poll may wait at another process.
+    if (freed !== null && !isHere) await shared?.freed(freed);
     if (settled.kind === "settled") ended(settled.result, settled.readied);
     return settled.kind;
   }
@@ -260,6 +297,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   }
 
   function sweepFailed(error: unknown): void {
+    if (shared !== null && isAway(error)) return;
     log.error("sweep failed", { why: chainOf(error) });
   }
 

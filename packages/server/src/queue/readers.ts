@@ -9,22 +9,28 @@ export interface Readers {
   /** Sends everybody away without a result. */
   dismiss(): void;
   readonly size: number;
+  /** Does somebody wait for this task? */
+  has(id: string): boolean;
+  ids(): readonly TaskId[];
 }
 
 export function createReaders(): Readers {
-  const waiting = new Map<string, Set<(result: Result | null) => void>>();
+  const waiting = new Map<string, Crowd>();
   let size = 0;
   return {
     wait(id, tell) {
-      const crowd = waiting.get(id) ?? new Set();
-      waiting.set(id, crowd.add(tell));
+      const crowd = waiting.get(id) ?? { id, listeners: new Set() };
+      waiting.set(id, crowd);
+      crowd.listeners.add(tell);
       size += 1;
       return () => {
-        if (!crowd.delete(tell)) return;
+        if (!crowd.listeners.delete(tell)) return;
         size -= 1;
-        if (crowd.size === 0 && waiting.get(id) === crowd) waiting.delete(id);
+        if (crowd.listeners.size === 0 && waiting.get(id) === crowd) waiting.delete(id);
       };
     },
+    has: (id) => waiting.has(id),
+    ids: () => [...waiting.values()].map(({ id }) => id),
     tell: end,
     dismiss() {
       for (const id of waiting.keys()) end(id, null);
@@ -38,9 +44,14 @@ export function createReaders(): Readers {
     const crowd = waiting.get(id);
     if (crowd === undefined) return;
     waiting.delete(id);
-    size -= crowd.size;
-    const listeners = [...crowd];
-    crowd.clear();
+    size -= crowd.listeners.size;
+    const listeners = [...crowd.listeners];
+    crowd.listeners.clear();
     for (const tell of listeners) tell(result);
   }
+}
+
+interface Crowd {
+  readonly id: TaskId;
+  readonly listeners: Set<(result: Result | null) => void>;
 }

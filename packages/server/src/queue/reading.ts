@@ -44,6 +44,9 @@ export function createReading(options: ReadingOptions): Read {
       // It may have ended between the first look and the moment this reader waits.
       const result = (await store.result(id)) ?? (await promise);
       if (result !== null) return markRead(id, result);
+      // Another process' word that it has ended may have been lost.
+      const late = store.shared === null ? null : await store.result(id);
+      if (late !== null) return markRead(id, late);
     } finally {
       leave();
       gone.removeEventListener("abort", giveUp);

@@ -3,7 +3,8 @@
 // rejects with Problem store-unavailable when it could not be written, `stopping` after the end.
 //
 // Times are handed in, in milliseconds: leases run by the queue's steady clock (`now`, `leaseUntil`),
-// which a jump of the wall clock does not move; everything else is wall time (`at`, `deliverBy`).
+// which a jump of the wall clock does not move; everything else is wall time (`at`, `deliverBy`). A
+// store that is shared takes from them only how long a lease lasts, and runs it by a clock of its own.
 
 import type {
   Approval,
@@ -34,9 +35,15 @@ import type {
   ResumeRequest,
   SaveStopped,
 } from "./approval.ts";
+import type { Shared } from "./shared.ts";
 import type { WitnessChange, WitnessRecord } from "./witness.ts";
+import type { WorkerRecord } from "./worker.ts";
+
+export type { WorkerRecord } from "./worker.ts";
 
 export interface Store extends AsyncDisposable {
+  /** Null: this process has the store for itself. */
+  readonly shared: Shared | null;
   /** Puts a task into the queue. The same idempotency key with the same body is the same task. */
   submit(order: NewTask): Promise<Submitted>;
   /** Hands out up to `max` tasks that the claimant may take: highest priority first, then oldest. */
@@ -270,19 +277,6 @@ export interface EventRecord {
   readonly createdAt: number;
   readonly taskId: string | null;
   readonly details?: unknown;
-}
-
-export interface WorkerRecord {
-  readonly name: string;
-  readonly instance: string;
-  readonly labels: readonly string[];
-  readonly version: string | null;
-  readonly platform: string | null;
-  readonly slots: number | null;
-  readonly policyDigest: string | null;
-  /** `ssh-ed25519 …`, as it was told first: another one later does not replace it. */
-  readonly publicKey: string | null;
-  readonly lastSeenAt: number;
 }
 
 /** One short line that says what a task does; never the whole of it. */

@@ -63,6 +63,7 @@ export function openSqliteStore(file: string): Store {
     };
 
   return {
+    shared: null,
     submit: write(prepareSubmit(db, act)),
     claim: write(prepareClaim(db)),
     giveBack: write(prepareGiveBack(db)),
