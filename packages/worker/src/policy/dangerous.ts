@@ -1,6 +1,7 @@
 // Looks a command up in the table of dangers.
 
-import { dangers, sameAs, type Danger } from "./danger.ts";
+import { dangers, sameAs } from "./danger.ts";
+import type { Danger } from "./danger-shape.ts";
 import { baseName } from "./programs.ts";
 
 /**
