@@ -116,6 +116,7 @@ export {
 } from "./proof.ts";
 export {
   exitSentence,
+  reportDigest,
   outcomeOf,
   reportOf,
   reportSchema,

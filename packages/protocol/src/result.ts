@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { receiptSchema } from "./audit.ts";
+import { digestOf } from "./key.ts";
 import { exitCodeOf, outcomeSchema, statusOf, type Outcome } from "./state.ts";
 
 const encodingSchema = z.enum(["utf8", "base64"]);
@@ -48,6 +50,20 @@ export const resultSchema = reportSchema.extend({
   worker: z.string().nullable(),
 });
 export type Result = z.infer<typeof resultSchema>;
+
+/**
+ * SHA-256 of all that a worker reported, in hex: what it notes of an outcome, and what a result must
+ * still say. Without `metadata`, to which servers add, and the receipt itself.
+ */
+export function reportDigest({
+  metadata: _metadata,
+  receipt: _receipt,
+  ...report
+}: Report): string {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const { stdout, stderr } = report;
+  return digestOf({ ...report, stdout: sha256(stdout), stderr: sha256(stderr) });
+}
 
 /** The sentence that `error` carries when a program ran and ended by itself. */
 export function exitSentence(exitCode: number): string | null {

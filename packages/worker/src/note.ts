@@ -1,7 +1,13 @@
 // What the worker writes down for later: the audit log's side of every other file.
 
 import { createHash } from "node:crypto";
-import type { AuditType, Receipt, Report, Task } from "@openclaw-worker/protocol";
+import {
+  reportDigest,
+  type AuditType,
+  type Receipt,
+  type Report,
+  type Task,
+} from "@openclaw-worker/protocol";
 
 /** Takes down one thing that happened, in order. Never throws, and waits for nothing. */
 export interface Notes {
@@ -39,7 +45,8 @@ export function noteRefusal(notes: Notes, task: Task, because: string): void {
 export function noteOutcome(notes: Notes, taskId: string, report: Report): Promise<Receipt | null> {
   const { outcome, exitCode, error, stdout, stderr } = report;
   const digests = { stdout: sha256(stdout), stderr: sha256(stderr) };
-  return notes.sealed("outcome", { outcome, exitCode, error, ...digests }, taskId);
+  const whole = reportDigest(report);
+  return notes.sealed("outcome", { outcome, exitCode, error, ...digests, report: whole }, taskId);
 }
 
 function sha256(text: string): string {

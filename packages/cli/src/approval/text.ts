@@ -1,5 +1,5 @@
-// What a person is shown before they say yes: everything that the digest covers, and nothing that
-// could steer the terminal or look like something else.
+// What a person is shown before they say yes: what the digest covers (of what a task brings, variables
+// and input, by its own digest), and nothing that could steer the terminal or look like something else.
 
 import { never } from "@openclaw-worker/base";
 import type { ApprovalRequest, Deed } from "@openclaw-worker/protocol";
@@ -12,6 +12,8 @@ export interface Shown {
   readonly digest: string;
   /** The submitter's own words, or null. */
   readonly reason: string | null;
+  /** Who signed the task; null: nobody did. Absent: this side does not know. */
+  readonly submitter?: string | null;
 }
 
 /**
@@ -80,12 +82,16 @@ export function approvalText(shown: Shown, { now, paint }: { now: number; paint:
     ...listed("may write", cage.write),
     ...listed("may read", cage.read),
     ...listed("may reach", cage.domains),
-    ...listed("variables", Object.keys(request.env)),
+    ...Object.entries(request.env).map(
+      ([name, sha256]) =>
+        ["variable", `${escaped(name)} (SHA-256 of its value ${sha256})`] as const,
+    ),
     ...(request.stdin === null ? [] : [["stdin", `SHA-256 ${request.stdin}`] as const]),
     ...request.files.map(
       ({ path, sha256 }) => ["file", `${escaped(path)} (SHA-256 ${sha256})`] as const,
     ),
-    ["asked by", request.rule === null ? "the policy's default" : escaped(request.rule)],
+    ...(shown.submitter === undefined ? [] : [["from", signerText(shown.submitter)] as const]),
+    ["rule", request.rule === null ? "the policy's default" : escaped(request.rule)],
     ["task", `${request.taskId}, attempt ${request.attempt}`],
     ...(reason === null
       ? []
@@ -96,6 +102,10 @@ export function approvalText(shown: Shown, { now, paint }: { now: number; paint:
   const body = lines.map((line) => `  ${paint.bold(line)}\n`).join("");
   const about = rows.map(([name, text]) => `  ${paint.dim(name.padEnd(10))} ${text}\n`).join("");
   return `${body}  ${paint.dim(`${deed.kind}, ${size} characters`)}\n${about}`;
+}
+
+function signerText(submitter: string | null): string {
+  return submitter === null ? "nobody signed it" : `${escaped(submitter)}, who signed it`;
 }
 
 function cageText(cage: ApprovalRequest["cage"]): string {

@@ -5,7 +5,14 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { messageOf } from "@openclaw-worker/base";
-import { checkReceipt, receiptSchema, type AuditEntry } from "@openclaw-worker/protocol";
+import {
+  checkReceipt,
+  receiptSchema,
+  reportDigest,
+  reportSchema,
+  statusOf,
+  type AuditEntry,
+} from "@openclaw-worker/protocol";
 import { exitCodes, Failure } from "../failure.ts";
 import type { Host } from "../host.ts";
 import { expanded } from "../place.ts";
@@ -69,12 +76,26 @@ function difference(result: object, { type, taskId, data }: AuditEntry): string 
   for (const name of ["stdout", "stderr"]) {
     const text = said.get(name) ?? "";
     const noted = data[name];
-    if (typeof noted !== "string" || typeof text !== "string") continue;
+    if (typeof noted !== "string") continue;
+    if (typeof text !== "string") return `its ${name} is no text`;
     if (createHash("sha256").update(text).digest("hex") !== noted) {
       return `its ${name} is not the one whose digest the worker noted`;
     }
   }
-  return null;
+  return wholeDifference(result, data["report"]);
+}
+
+/** Everything else that the worker reported; its status follows from it. */
+function wholeDifference(result: object, noted: unknown): string | null {
+  const parsed = reportSchema.safeParse(result);
+  if (!parsed.success) return "it is no result of a worker";
+  if (typeof noted === "string" && reportDigest(parsed.data) !== noted) {
+    return "something in it (its error, encodings, times, rule or hint, say) is not as the worker noted";
+  }
+  const { outcome, exitCode } = parsed.data;
+  const status = "status" in result ? result.status : undefined;
+  if (outcome === undefined || status === undefined) return null;
+  return status === statusOf(outcome, exitCode) ? null : `its status is ${JSON.stringify(status)}`;
 }
 
 function readFile(host: Host, named: string): Given {

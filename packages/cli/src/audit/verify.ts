@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { messageOf } from "@openclaw-worker/base";
-import { auditFiles, type Checkpoint } from "@openclaw-worker/protocol";
+import { auditFiles, type Checkpoint, type SignedCheckpoint } from "@openclaw-worker/protocol";
 import { connect } from "../deliver.ts";
 import { exitCodes, Failure, usageFailure } from "../failure.ts";
 import type { Host } from "../host.ts";
@@ -137,7 +137,10 @@ async function verifyRemote(host: Host, flags: VerifyFlags): Promise<number> {
   const onProgress = progressOf(host);
   const checked = await checkLog(remote.items, { key: null, noted, known, onProgress });
   onProgress(null);
-  const verdict = { ...checked, problem: checked.problem ?? beyond(own, checked, isOwn) };
+  const verdict = {
+    ...checked,
+    problem: checked.problem ?? beyond(own, checked, isOwn) ?? behind(own, remote.head, isOwn),
+  };
   const name = `the server's copy of ${worker}`;
   const report = judged(host, flags, { name, verdict, known });
   // The first look believes the key, and says so; from then on it is the only one.
@@ -155,6 +158,22 @@ function beyond(own: Checkpoint | null, { entries }: Verdict, isOwn: boolean): V
   if (!isOwn || own === null || entries <= own.size) return null;
   const why = `the server has ${entries} entries that the worker signed, and this computer's own log has ${own.size}`;
   return { seq: own.size, what: "history", why };
+}
+
+/** What the server may lag behind: the worker hands its log on once a second. */
+const lagMs = 60_000;
+
+/** The server's copy ends long before this computer's own log: it was put back, or cut. */
+function behind(
+  own: Checkpoint | null,
+  { checkpoint }: SignedCheckpoint,
+  isOwn: boolean,
+): Verdict["problem"] {
+  if (!isOwn || own === null || checkpoint.size >= own.size) return null;
+  if (own.at - checkpoint.at <= lagMs) return null;
+  const ends = new Date(checkpoint.at).toISOString();
+  const why = `the server's copy ends with ${checkpoint.size} entries of ${ends}, and this computer's own log has ${own.size}: it was cut or put back, or the server was away since`;
+  return { seq: checkpoint.size, what: "history", why };
 }
 
 async function onlyWorker(host: Host, client: ReturnType<typeof connect>): Promise<string> {
