@@ -2,11 +2,16 @@
 // computers who have nothing but the command and a key.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { approvalRequestSchema } from "@openclaw-worker/protocol";
-import { openPerson, type Person } from "./person.ts";
+import {
+  approvalRequestSchema,
+  auditEntrySchema,
+  parsePrivateKey,
+} from "@openclaw-worker/protocol";
+import { launcher, openPerson, type Person } from "./person.ts";
+import { startProgram, type Program } from "./program.ts";
 import { until } from "./scene.ts";
 import { openStage, type Stage } from "./stage.ts";
 
@@ -75,6 +80,99 @@ test("what the policy asks about runs after a yes that was signed at another com
   const result = await asked;
   assert.equal(result.outcome, "done", result.error ?? "");
   assert.equal(existsSync(path.join(stage.rootOf(), "yes")), true);
+});
+
+/** `approvals watch --json`, as somebody's own program would read it. */
+function watching(stage: Stage, person: Person): Program & AsyncDisposable {
+  const program = startProgram({
+    argv: [process.execPath, launcher, "approvals", "watch", "--json"],
+    env: {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: person.home,
+      WORKER_URL: stage.url,
+      WORKER_TOKEN: stage.token,
+    },
+  });
+  const stop = async (): Promise<void> => void (await program.stop());
+  return Object.assign(program, { [Symbol.asyncDispose]: stop });
+}
+
+/** When the worker began the task, by its own log, in milliseconds. */
+function begunAt(person: Person, taskId: string): number {
+  const file = path.join(person.home, ".openclaw-worker/worker/audit.jsonl");
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  const entries = lines.map((line) => auditEntrySchema.parse(JSON.parse(line)));
+  const begin = entries.find((entry) => entry.type === "begin" && entry.taskId === taskId);
+  return begin?.at ?? assert.fail("it has not begun");
+}
+
+test("beside the person's own time, asked, shown, signed and begun take less than a second", async (t) => {
+  await using stage = await openStage();
+  policyOf(stage, { ask: ["Bash(touch *)"] });
+  await stage.startWorker();
+  const [desk, phone] = [openPerson(stage, "desk"), openPerson(stage, "phone")];
+  await enrolled(phone, desk, "approver");
+  const key = parsePrivateKey(
+    readFileSync(path.join(phone.home, ".openclaw-worker/key.pem"), "utf8"),
+  );
+  assert.ok(key !== null);
+  await using watch = watching(stage, phone);
+  const [shown, signed]: [number[], number[]] = [[], []];
+  for (let round = 0; round <= 5; round += 1) {
+    const askedAt = Date.now();
+    const { taskId } = await stage.client.submit({ kind: "command", command: `touch r${round}` });
+    const [line] = await watch.said(new RegExp(`^.*${taskId}.*$`));
+    const shownAt = Date.now();
+    const { id } = approvalRequestSchema.parse(JSON.parse(line).request);
+    const approval = await stage.client.approval(id);
+    const signedAt = Date.now();
+    await stage.client.decide(approval, { verdict: "once", key });
+    assert.equal((await stage.client.wait(taskId)).outcome, "done");
+    // The first one also waits for the watching program to start.
+    if (round === 0) continue;
+    shown.push(shownAt - askedAt);
+    signed.push(begunAt(desk, taskId) - signedAt);
+  }
+  t.diagnostic(`asked → shown: ${shown.join(", ")} ms; signed → run: ${signed.join(", ")} ms`);
+  const best = Math.min(...shown) + Math.min(...signed);
+  assert.ok(best < 1_000, `${best} ms`);
+});
+
+test("a watcher outlives a restart of the server, and shows what came after it", async () => {
+  await using stage = await openStage();
+  policyOf(stage, { ask: ["Bash(touch *)"] });
+  await stage.startWorker();
+  const [desk, phone] = [openPerson(stage, "desk"), openPerson(stage, "phone")];
+  await enrolled(phone, desk, "approver");
+  await using watch = watching(stage, phone);
+  const before = await stage.client.submit({ kind: "command", command: "touch before" });
+  await watch.said(new RegExp(before.taskId));
+  await stage.server.kill();
+  await stage.startServer();
+  const after = await stage.client.submit({ kind: "command", command: "touch after" });
+  await watch.said(new RegExp(after.taskId));
+  for (const { taskId } of [before, after]) {
+    const lines = watch.lines.filter((line) => line.includes(taskId));
+    assert.equal(lines.length, 1, "each is told once");
+  }
+  for (const { id } of await waitingFor(phone, 2, "--remote"))
+    assert.equal((await phone.cli("approvals", "deny", id, "--remote")).code, 0);
+});
+
+test("the token that executes approves nothing, and the server's log says who tried", async () => {
+  await using stage = await openStage();
+  policyOf(stage, { ask: ["Bash(touch *)"] });
+  await stage.startWorker();
+  const desk = openPerson(stage, "desk");
+  const { taskId } = await stage.client.submit({ kind: "command", command: "touch mine" });
+  const [shown] = await waitingFor(desk, 1);
+  assert.ok(shown !== undefined);
+  const approval = await stage.client.approval(shown.id);
+  await assert.rejects(stage.client.decide(approval, { verdict: "once" }), /forbidden|approve/i);
+  assert.equal((await stage.client.get(taskId)).state, "waiting");
+  assert.equal(existsSync(path.join(stage.rootOf(), "mine")), false);
+  assert.equal((await desk.cli("approvals", "deny", shown.id)).code, 0);
+  assert.equal((await stage.client.wait(taskId)).outcome, "refused");
 });
 
 test("a key that nobody enrolled, and one that was revoked, decide nothing", async () => {

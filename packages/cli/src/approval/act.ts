@@ -1,6 +1,7 @@
 // The approvals commands, over either source.
 
 import { createClient } from "@openclaw-worker/client";
+import type { Grant } from "@openclaw-worker/protocol";
 import { findConnection } from "../connection.ts";
 import { durationText } from "../duration.ts";
 import { exitCodes, Failure, usageFailure } from "../failure.ts";
@@ -12,7 +13,7 @@ import { identityOf, type ApprovalFlags, type GrantFlags } from "./flags.ts";
 import { followList, liveList, type ApprovalSource, type Choice } from "./live.ts";
 import { localSource, needLocal } from "./local.ts";
 import { decideRemotely, forged, isHonest, remoteSource, type RemoteOptions } from "./remote.ts";
-import { grantOf, suggestedRule } from "./screen.ts";
+import { grantOf, suggestedRule, type GrantText } from "./screen.ts";
 import { approvalText, deedSummary, escaped, type Shown } from "./text.ts";
 
 // A watcher outlives restarts of the server.
@@ -20,14 +21,15 @@ const patienceMs = 600_000;
 
 /** The live list on a terminal, and one text for each that comes up elsewhere. */
 export async function follow(host: Host, flags: ApprovalFlags): Promise<number> {
-  await using desk = await openDesk(host, flags);
   const live = host.stdin.isTerminal && host.stdout.isTerminal && flags.json !== true;
+  // Who only looks needs no key; who sits before the list is told now that they cannot decide.
+  await using desk = await openDesk(host, flags, { decides: live });
   if (live) return await liveList(host, desk.source);
   return await followList(host, desk.source, { json: flags.json === true });
 }
 
 export async function list(host: Host, flags: ApprovalFlags): Promise<number> {
-  await using desk = await openDesk(host, flags);
+  await using desk = await openDesk(host, flags, { decides: false });
   const waiting = await desk.waiting();
   if (flags.json === true) host.stdout.write(`${JSON.stringify(waiting, null, 2)}\n`);
   else if (waiting.length === 0) host.stderr.write("Nothing waits for your yes.\n");
@@ -46,7 +48,7 @@ export async function list(host: Host, flags: ApprovalFlags): Promise<number> {
 }
 
 export async function show(host: Host, id: string, flags: ApprovalFlags): Promise<number> {
-  await using desk = await openDesk(host, flags);
+  await using desk = await openDesk(host, flags, { decides: false });
   const shown = oneOf(await desk.waiting(), id);
   const text = approvalText(shown, { now: host.clock.now(), paint: paintOf(host, host.stdout) });
   host.stdout.write(flags.json === true ? `${JSON.stringify(shown, null, 2)}\n` : text);
@@ -60,13 +62,17 @@ export interface Deciding {
 
 export async function decide(host: Host, id: string, deciding: Deciding): Promise<number> {
   const { choice, flags } = deciding;
-  await using desk = await openDesk(host, flags);
+  await using desk = await openDesk(host, flags, { decides: true });
   const shown = oneOf(await desk.waiting(), id);
   return tell(host, flags, { shown, told: await desk.source.decide(shown, choice) });
 }
 
 export async function grant(host: Host, id: string, flags: GrantFlags): Promise<number> {
-  await using desk = await openDesk(host, flags);
+  const { runs = "", perHour = "" } = flags;
+  const bounds = { for: flags.for, runs, perHour };
+  const asked = { ...bounds, rule: flags.rule ?? "what waits" };
+  needGrant(asked, host);
+  await using desk = await openDesk(host, flags, { decides: true });
   const shown = oneOf(await desk.waiting(), id);
   const rule = flags.rule ?? suggestedRule(shown.request);
   if (rule === null) {
@@ -76,13 +82,16 @@ export async function grant(host: Host, id: string, flags: GrantFlags): Promise<
       `Allow it once: openclaw-worker approvals allow ${shown.request.id}`,
     );
   }
-  const { runs = "", perHour = "" } = flags;
-  const given = grantOf({ rule, for: flags.for, runs, perHour }, host.clock.now());
-  if (typeof given === "string") {
-    throw usageFailure("That permission cannot be given", given, "See --help for examples.");
-  }
+  const given = needGrant({ ...bounds, rule }, host);
   const told = await desk.source.decide(shown, { verdict: "grant", grant: given });
   return tell(host, flags, { shown, told });
+}
+
+/** @throws Failure for a rule, a time or a number that is none */
+function needGrant(text: GrantText, host: Host): Grant {
+  const given = grantOf(text, host.clock.now());
+  if (typeof given !== "string") return given;
+  throw usageFailure("That permission cannot be given", given, "See --help for examples.");
 }
 
 function tell(
@@ -103,16 +112,21 @@ interface Desk extends AsyncDisposable {
   waiting(): Promise<readonly Shown[]>;
 }
 
-async function openDesk(host: Host, flags: ApprovalFlags): Promise<Desk> {
+interface Use {
+  /** Whether it needs the key to sign with. */
+  readonly decides: boolean;
+}
+
+async function openDesk(host: Host, flags: ApprovalFlags, { decides }: Use): Promise<Desk> {
   if (flags.remote !== true) {
-    const local = await needLocal(host);
+    const local = await needLocal(host, "openclaw-worker approvals watch");
     return {
       source: localSource(local),
       waiting: async () => (await local.list()).approvals,
       [Symbol.asyncDispose]: async () => local[Symbol.dispose](),
     };
   }
-  const key = needKey(host, identityOf(host, flags));
+  const key = decides ? needKey(host, identityOf(host, flags)) : null;
   const connection = findConnection(host, flags);
   const client = createClient({ ...connection, clock: host.clock, patienceMs });
   const options: RemoteOptions = { host, client, key };
@@ -144,8 +158,12 @@ function oneOf(waiting: readonly Shown[], id: string): Shown {
   const found = waiting.filter(({ request }) => request.id.startsWith(id.toLowerCase()));
   const [one] = found;
   if (one !== undefined && found.length === 1) return one;
+  const none = `nothing that waits begins with ${JSON.stringify(id)}: it was decided, its time is over, or it never was`;
   throw new Failure(found.length === 0 ? "No such approval waits" : "More than one fits", {
-    why: `${found.length} of ${waiting.length} that wait begin with ${JSON.stringify(id)}`,
+    why:
+      found.length === 0
+        ? none
+        : `${found.length} of ${waiting.length} that wait begin with ${JSON.stringify(id)}`,
     remedy: "See what waits: openclaw-worker approvals list",
   });
 }

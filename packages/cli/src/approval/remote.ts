@@ -16,7 +16,8 @@ import type { Shown } from "./text.ts";
 export interface RemoteOptions {
   readonly host: Host;
   readonly client: Client;
-  readonly key: PrivateKey;
+  /** Null: this user only looks. */
+  readonly key: PrivateKey | null;
 }
 
 const waitMs = 50_000;
@@ -58,6 +59,7 @@ export async function decideRemotely(
   { approval, shown, choice }: RemoteDecision,
 ): Promise<string> {
   if (!isHonest(approval) || approval.digest !== shown.digest) throw forged(approval);
+  if (key === null) return "There is no key to sign with";
   const { verdict, grant } = choice;
   const signed = { verdict, key, ...(grant === null ? {} : { grant }) };
   let state: ApprovalState = await client.decide(approval, signed, host.signal);

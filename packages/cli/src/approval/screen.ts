@@ -92,9 +92,33 @@ export function withSize(screen: Screen, size: Size, now: number): Screen {
   return seen({ ...screen, size }, now);
 }
 
-/** One key (or one pasted text) of a terminal in raw mode. */
-export function press(screen: Screen, key: string, now: number): Step {
-  if (key === "\u0003") return { screen, wish: { kind: "quit" } };
+/** What a terminal in raw mode sends at once: a key, one that is held down, or pasted text. */
+export function press(screen: Screen, sent: string, now: number): Step {
+  const keys = keysOf(sent);
+  if (keys.includes("\u0003")) return { screen, wish: { kind: "quit" } };
+  const [first = ""] = keys;
+  if (keys.length <= 1) return pressOne(screen, first, now);
+  let step = still(screen);
+  const isHeld = moves.has(first) && keys.every((key) => key === first);
+  for (const key of keys) {
+    // Pasted text decides nothing: it is text where a rule is written, and no line in it is an Enter.
+    if (step.screen.form === null ? isHeld : !ends.has(key)) step = pressOne(step.screen, key, now);
+  }
+  return step;
+}
+
+/** Keys that only show something else. */
+const moves: ReadonlySet<string> = new Set(
+  "j k b \u001B[A \u001B[B \u001B[5~ \u001B[6~".split(" ").concat(" "),
+);
+const ends: ReadonlySet<string> = new Set(["\r", "\n", "\u001B"]);
+
+// A sequence of an arrow (ECMA-48, CSI), or a character.
+function keysOf(sent: string): readonly string[] {
+  return sent.match(/\p{Cc}\[[0-9;]*[A-Za-z~]|[^]/gu) ?? [];
+}
+
+function pressOne(screen: Screen, key: string, now: number): Step {
   if (screen.form !== null) return fill(screen, screen.form, { key, now });
   const shown = selectedOf(screen);
   switch (key) {

@@ -32,7 +32,7 @@ export function define(host: Host, end: End): Command {
 }
 
 async function list(host: Host, flags: GrantsFlags): Promise<number> {
-  using local = await needLocal(host);
+  using local = await needLocal(host, null);
   const grants = (await local.grants()).filter(({ inForce }) => inForce || flags.all === true);
   if (flags.json === true) host.stdout.write(`${JSON.stringify(grants, null, 2)}\n`);
   else if (grants.length === 0) host.stderr.write("No standing permission is in force.\n");
@@ -57,7 +57,7 @@ function row(given: LocalGrant, now: number): readonly string[] {
 }
 
 async function revoke(host: Host, id: string, flags: GrantsFlags): Promise<number> {
-  using local = await needLocal(host);
+  using local = await needLocal(host, null);
   const found = (await local.grants()).filter(
     (one) => one.inForce && one.id.startsWith(id.toLowerCase()),
   );

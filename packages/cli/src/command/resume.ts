@@ -26,36 +26,41 @@ export function define(host: Host, end: End): Command {
     .option("--identity <file>", "the key to sign with (default: your key.pem)")
     .addHelpText("after", help)
     .action(async (flags: ResumeFlags) => {
-      if (flags.worker === undefined) await resumeHere(host);
-      else await resumeThere(host, flags.worker, flags);
-      const answer = { worker: flags.worker ?? null, stopped: false };
-      const text = "Resumed: tasks are taken again.\n";
+      const { worker } = flags;
+      const resumed = await (worker === undefined
+        ? resumeHere(host)
+        : resumeThere(host, worker, flags));
+      const answer = { worker: worker ?? null, stopped: false, resumed };
+      const text = resumed ? "Resumed: tasks are taken again.\n" : "It was not stopped.\n";
       host.stdout.write(flags.json === true ? `${JSON.stringify(answer)}\n` : text);
       end(exitCodes.ok);
     });
 }
 
-async function resumeHere(host: Host): Promise<void> {
-  using local = await needLocal(host);
+/** False: it was not stopped. */
+async function resumeHere(host: Host): Promise<boolean> {
+  using local = await needLocal(host, "openclaw-worker resume --worker NAME");
+  const { stopped } = await local.list();
+  if (stopped === null) return false;
   const problem = await local.resume();
-  if (problem === null) return;
+  if (problem === null) return true;
   throw new Failure("The worker stays stopped", {
     why: problem,
     remedy: "Do as it says, then try again.",
   });
 }
 
-async function resumeThere(host: Host, name: string, flags: ResumeFlags): Promise<void> {
+async function resumeThere(host: Host, name: string, flags: ResumeFlags): Promise<boolean> {
   const { identity } = flags;
   const file = identity === undefined ? keyFileOf(host) : path.resolve(host.cwd, identity);
   const key = needKey(host, file);
   using client = connect(host, flags);
   const stopId = await stopOf(client, host, name);
-  if (stopId === null) return;
+  if (stopId === null) return false;
   await client.unstopWorker(name, { stopId, key }, host.signal);
   const until = host.clock.monotonic() + answerMs;
   while (host.clock.monotonic() < until) {
-    if ((await stopOf(client, host, name)) !== stopId) return;
+    if ((await stopOf(client, host, name)) !== stopId) return true;
     await host.clock.sleep(lookMs, host.signal);
   }
   throw notResumed(name, key);

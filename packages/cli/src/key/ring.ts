@@ -139,9 +139,12 @@ function readRing(host: Host): KeyRing {
   const load = loadKeyRing({ file: ringFile(host), uid: ownerOf(host)?.uid ?? host.uid });
   if (load.kind === "ring") return load.ring;
   if (load.kind === "missing") return emptyRing;
+  const closed = load.because.includes("EACCES");
   throw new Failure("The enrolled keys cannot be read", {
     why: load.because,
-    remedy: "Mend the file as it says; the worker keeps the keys that it read last.",
+    remedy: closed
+      ? "Do it as the user whose worker it is."
+      : "Mend the file as it says; the worker keeps the keys that it read last.",
   });
 }
 

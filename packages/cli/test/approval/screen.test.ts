@@ -156,3 +156,17 @@ test("with nothing to decide the keys do nothing, and q and Ctrl-C leave", () =>
     assert.equal(press(empty, key, soon).wish.kind, "none");
   for (const key of ["q", "\u0003"]) assert.equal(press(empty, key, soon).wish.kind, "quit");
 });
+
+test("keys that are held down count each, and pasted text decides nothing", () => {
+  const screen = opened(shown(1), shown(2), shown(3));
+  assert.equal(typed(screen, ["jj"]).screen.selected, shown(3).request.id);
+  assert.equal(typed(screen, ["\u001B[B\u001B[B\u001B[B"]).screen.selected, shown(3).request.id);
+  for (const pasted of ["aa", "banana", "all\r", "da", "ja"]) {
+    const step = typed(screen, [pasted]);
+    assert.deepEqual([step.wish.kind, step.screen.selected], ["none", screen.selected]);
+  }
+  assert.equal(typed(screen, ["ls\u0003"]).wish.kind, "quit");
+  const form = typed(screen, ["g", "\u0015", "Bash(npm test)\r\r\r\r", "\u007F\u007F)"]);
+  assert.equal(form.wish.kind, "none");
+  assert.equal(form.screen.form?.values.rule, "Bash(npm tes)");
+});
