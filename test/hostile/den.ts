@@ -141,7 +141,7 @@ export async function openDen(wish: DenWish = {}): Promise<Den> {
     });
   let worker = launch();
   opening.defer(() => endWorker(worker, folder));
-  if (wish.launchOnly !== true) await worker.said(/^Ready$/);
+  if (wish.launchOnly !== true) await worker.said(/^Ready\b/);
   const furnished = snapshot(outside);
   const untouched = (): void => {
     assert.deepEqual(snapshot(outside), furnished, "something outside of the roots changed");
@@ -211,7 +211,7 @@ export async function openDen(wish: DenWish = {}): Promise<Den> {
     async restart(aheadMs) {
       await worker.stop();
       worker = launch(aheadMs);
-      await worker.said(/^Ready$/);
+      await worker.said(/^Ready\b/);
     },
     async [Symbol.asyncDispose]() {
       await owned.disposeAsync();

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { newPrivateKey, type Spec, type Task } from "@openclaw-worker/protocol";
 import { openDen, type Den } from "./den.ts";
 import { newNonce, proved, resumeOf, revokeIn, stopOrder } from "./people.ts";
@@ -25,6 +26,7 @@ before(async () => {
 after(() => den[Symbol.asyncDispose]());
 
 const hour = 3_600_000;
+const againMs = 1_000;
 const inRoot = (name: string): string => path.join(den.root, name);
 const stateFile = (name: string): string => path.join(den.home, ".openclaw-worker", name);
 const command = (text: string): Spec => ({ kind: "command", command: text });
@@ -34,12 +36,18 @@ const runs = (name: string): number =>
 
 type Sent = Partial<Task> & Pick<Task, "id">;
 
+/** Hands it out, and again until there is another report of it. */
 async function send(task: Sent): Promise<Told> {
   const before = den.plane.reports(task.id).length;
-  await den.plane.inject({ tasks: [task] });
-  return await den.plane.until(`another report of ${task.id}`, () =>
+  const reported = den.plane.until(`another report of ${task.id}`, () =>
     den.plane.reports(task.id).length > before ? den.plane.reports(task.id).at(-1) : undefined,
   );
+  for (;;) {
+    await den.plane.inject({ tasks: [task] });
+    // While an earlier report of the same task is being confirmed, a second one is not made.
+    const told = await Promise.race([reported, pause(againMs)]);
+    if (told !== undefined) return told;
+  }
 }
 
 type Forgery = (spec: Spec) => Sent;
