@@ -16,6 +16,7 @@ import { sendJson } from "./plane.ts";
 
 const answersMin = 10_000;
 const honestEvery = 80;
+const honestMin = 100;
 /** Of the honest ones, each so many-th needs a person's yes: people are not asked without end. */
 const askedEvery = 5;
 const stopEvery = 1_000;
@@ -40,7 +41,8 @@ test("of ten thousand generated answers, exactly the honestly signed tasks run, 
   });
   const siege = layTo(den, seeded(seed));
   let warm = 0;
-  while (siege.answers < answersMin) {
+  // On a slow computer more answers pass beside each honest task: the siege is that much longer.
+  while (siege.answers < answersMin || siege.honestly.length < honestMin) {
     await siege.salvo(honestEvery);
     await siege.honest();
     if (siege.answers % stopEvery < honestEvery) await siege.stopAndResume();
@@ -54,8 +56,7 @@ test("of ten thousand generated answers, exactly the honestly signed tasks run, 
     ? readFileSync(path.join(den.root, "ran"), "utf8").trim().split("\n")
     : [];
   assert.deepEqual(ran.toSorted(), siege.honestly.toSorted());
-  // How many fit in beside ten thousand lies is a matter of pace.
-  assert.ok(ran.length > 20, `${ran.length} honest tasks ran`);
+  assert.ok(ran.length > 90, `${ran.length} honest tasks ran`);
   assert.ok(grown < grownMiBMax, `it grew by ${Math.round(grown)} MiB`);
   assert.ok(memory < memoryMiBMax, `it has ${Math.round(memory)} MiB`);
   const { code, said } = den.cli("audit", "verify");

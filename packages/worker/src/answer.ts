@@ -19,7 +19,7 @@ export type Answer<T> =
 export interface Call<T> {
   readonly method: "GET" | "POST";
   readonly path: string;
-  readonly body: string | null;
+  readonly body: string | Uint8Array | null;
   readonly timeoutMs: number;
   /** A longer answer is not read to its end. */
   readonly answerBytesMax: number;

@@ -55,8 +55,8 @@ export interface Link extends Disposable {
   poll(query: PollQuery, signal: AbortSignal): Exchange<Heard>;
   beat(beat: Beat, signal: AbortSignal): Exchange<Beaten>;
   started(started: Started, signal: AbortSignal): Exchange<unknown>;
-  /** `body` is the JSON text of a settle: a report is serialized once, for the wire and the disk. */
-  result(body: string, signal: AbortSignal): Exchange<unknown>;
+  /** `body` is the JSON of a settle in UTF-8: a report is serialized once, for the wire and the disk. */
+  result(body: Uint8Array, signal: AbortSignal): Exchange<unknown>;
   giveBack(held: readonly Held[], instance: string, signal: AbortSignal): Exchange<unknown>;
   /** What waits for a person, or how that ended: the server only shows it. */
   ask(ask: Ask, signal: AbortSignal): Exchange<unknown>;
@@ -146,7 +146,7 @@ const aboutTasks: ReadonlySet<string> = new Set([
   "/worker/ask",
 ]);
 
-function post<T>(path: string, body: string, schema: z.ZodType<T>): Call<T> {
+function post<T>(path: string, body: string | Uint8Array, schema: z.ZodType<T>): Call<T> {
   return {
     method: "POST",
     path,

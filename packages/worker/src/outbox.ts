@@ -23,7 +23,6 @@ import type { Link } from "./link.ts";
 import type { Redactor } from "./output/redact.ts";
 import { createCollector } from "./output/collect.ts";
 import { reportJson } from "./output/json.ts";
-import { release } from "./output/release.ts";
 import { redactKept, redactReport, type Stdout } from "./output/report.ts";
 import type { Slots } from "./slots.ts";
 
@@ -231,14 +230,11 @@ function letterOf({ taskId, fence }: Held, text: Uint8Array | null): Letter {
 }
 
 // The report was made into text once, for the journal; the wire's own fields go before its members.
-function bodyOf(letter: Letter, text: Uint8Array, { instance, slots }: OutboxParts): string {
+function bodyOf(letter: Letter, text: Uint8Array, { instance, slots }: OutboxParts): Uint8Array {
   const { taskId, fence } = letter;
   const small = text.length > limits.bodyBytes ? shortened(text) : text;
   const own = JSON.stringify({ taskId, fence, instance, ...slots.tell() }).slice(0, -1);
-  const body = Buffer.concat([Buffer.from(`${own},`), small.subarray(1)]);
-  const sent = body.toString();
-  release(body);
-  return sent;
+  return Buffer.concat([Buffer.from(`${own},`), small.subarray(1)]);
 }
 
 function textFromJournal(letter: Letter, { journal, redactor }: OutboxParts): Uint8Array {

@@ -116,7 +116,7 @@ test("an aborted request ends at once, and so does every request on a reset", as
   stop.abort();
   assert.deepEqual(await poll.answer, { kind: "interrupted" });
   const beat = link.beat({ held: [] }, never);
-  const result = link.result("{}", never);
+  const result = link.result(Buffer.from("{}"), never);
   await once(server, "connection");
   link.reset();
   assert.deepEqual(
@@ -130,8 +130,8 @@ test("an aborted request ends at once, and so does every request on a reset", as
 test("a request is written before the caller goes on, when its connection is open", async () => {
   const server = http.createServer((_request, response) => void response.end('{"success":true}'));
   using link = linkTo(await listen(server));
-  await link.result("{}", never).answer;
-  const second = link.result('{"taskId":"x"}', never);
+  await link.result(Buffer.from("{}"), never).answer;
+  const second = link.result(Buffer.from('{"taskId":"x"}'), never);
   await second.written;
   // The caller now blocks, as an fsync does; the server has the request already in its socket.
   const [request] = await once(server, "request");
