@@ -6,7 +6,7 @@ import { messageOf, type Clock, type Log } from "@openclaw-worker/base";
 import type { PrivateKey } from "@openclaw-worker/protocol";
 import { openApprovalStore, type ApprovalStore } from "./approval/store.ts";
 import { keepKeys } from "./key-watch.ts";
-import { emptyRing, loadKeyRing, type KeyRing } from "./keys.ts";
+import { emptyRing, keyFileStamp, loadKeyRing, type KeyRing } from "./keys.ts";
 import type { Notes } from "./note.ts";
 import { keepStops, type Stops } from "./stop.ts";
 
@@ -68,6 +68,7 @@ export function openAuthority(parts: AuthorityParts): AuthorityOpened {
         notes,
         ring: first.kind === "ring" ? first.ring : emptyRing,
         load: () => loadKeyRing(keyFile),
+        stamp: () => keyFileStamp(keyFile.file),
         watch: (changed) => watch(keyFile.file, changed),
         onChange: () => {},
       }),

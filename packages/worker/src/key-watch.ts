@@ -17,6 +17,8 @@ export interface KeyKeeperParts {
   /** The ring that was loaded at start. */
   readonly ring: KeyRing;
   readonly load: () => RingLoad;
+  /** Says whether the file is still the one that was loaded: another text when it is not. */
+  readonly stamp: () => string;
   /** Calls back whenever the file may have changed; throws when it cannot be watched. */
   readonly watch: (changed: () => void) => Disposable;
   /** Told after the ring has changed. */
@@ -27,15 +29,20 @@ export interface KeyKeeperParts {
 const settleMs = 100;
 
 /**
- * Keeps the ring up to date with its file. A file that is broken changes nothing; one that is gone
+ * Keeps the ring up to date with its file: whoever asks for it is never told of a key that the file
+ * has revoked, and a change that nobody asks about is noticed by the watch. A file that is broken changes nothing; one that is gone
  * enrolls nobody.
  */
 export function keepKeys(parts: KeyKeeperParts): KeyKeeper {
   const { clock, log, notes, load } = parts;
   let current = parts.ring;
+  // Of before the first load: a change in between is noticed by the first who asks.
+  let seen: string | null = null;
   let settling: Timer | null = null;
   const reload = (): void => {
+    settling?.cancel();
     settling = null;
+    seen = parts.stamp();
     const next = load();
     if (next.kind === "refused") {
       log.error(`the keys stay as they were: ${next.because}`);
@@ -58,7 +65,10 @@ export function keepKeys(parts: KeyKeeperParts): KeyKeeper {
   };
   const watching = watchOrWarn(parts.watch, changed, log);
   return {
-    current: () => current,
+    current() {
+      if (parts.stamp() !== seen) reload();
+      return current;
+    },
     [Symbol.dispose]() {
       settling?.cancel();
       watching?.[Symbol.dispose]();

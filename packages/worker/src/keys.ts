@@ -173,6 +173,16 @@ function readOwned(opened: number, file: string, uid: number): string {
   return readFileSync(opened, "utf8");
 }
 
+/** Changes whenever the key file does: cheap enough to ask before each signature is judged. */
+export function keyFileStamp(file: string): string {
+  try {
+    const { ino, size, ctimeNs } = statSync(file, { bigint: true });
+    return `${ino} ${size} ${ctimeNs}`;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
 /** Puts the ring into its file (0600), whole or not at all, and waits for the disk. */
 export function saveKeyRing(file: string, ring: KeyRing): void {
   replaceFile(file, `${JSON.stringify(ring, null, 2)}\n`);

@@ -3,11 +3,13 @@ import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import path from "node:path";
 import { test } from "node:test";
 import { newPrivateKey, parsePrivateKey } from "@openclaw-worker/protocol";
+import { silentLog, systemClock } from "@openclaw-worker/base";
 import { openIdentity } from "../../src/identity.ts";
 import {
   emptyRing,
   enrollKey,
   findKey,
+  keyFileStamp,
   loadKeyRing,
   parseKeyRing,
   revokeKey,
@@ -15,6 +17,8 @@ import {
   type KeyRing,
   type RingChange,
 } from "../../src/keys.ts";
+import { keepKeys } from "../../src/key-watch.ts";
+import { noNotes } from "../../src/note.ts";
 import { temporaryFolder } from "../stage.ts";
 
 const uid = process.getuid?.() ?? 0;
@@ -102,6 +106,33 @@ test("the key file is its owner's alone, whole, and read only when nobody else c
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a key is out of force as soon as its file says so, before any watch has told of it", () => {
+  const folder = temporaryFolder();
+  const file = path.join(folder, "keys.json");
+  const { fingerprint, text: publicKey } = newPrivateKey().public;
+  const ring = changed(
+    enrollKey(emptyRing, { name: "anna", publicKey, roles: ["submitter"], at: 1 }),
+  );
+  saveKeyRing(file, ring);
+  using keeper = keepKeys({
+    clock: systemClock(),
+    log: silentLog,
+    notes: noNotes,
+    ring,
+    load: () => loadKeyRing({ file, uid }),
+    stamp: () => keyFileStamp(file),
+    // Never calls back.
+    watch: () => ({ [Symbol.dispose]() {} }),
+    onChange() {},
+  });
+  assert.equal(findKey(keeper.current(), fingerprint, "submitter").kind, "key");
+  saveKeyRing(file, changed(revokeKey(ring, "anna", 2)));
+  assert.equal(findKey(keeper.current(), fingerprint, "submitter").kind, "revoked");
+  writeFileSync(file, "broken");
+  assert.equal(findKey(keeper.current(), fingerprint, "submitter").kind, "revoked");
+  rmSync(folder, { recursive: true });
 });
 
 test("a worker has one identity, made at its first start, and refuses one that others could read", () => {
