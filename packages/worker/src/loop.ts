@@ -27,7 +27,7 @@ import type { Link } from "./link.ts";
 import { noteOutcome, noteRefusal, noteRequest } from "./note.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Redactor } from "./output/redact.ts";
-import { redactReport, type Stdout } from "./output/report.ts";
+import { Leaving } from "./output/report.ts";
 import type { Overreach } from "./overreach.ts";
 import type { Presence } from "./presence.ts";
 import { refusal } from "./refusal.ts";
@@ -97,6 +97,7 @@ export async function runLoop(parts: LoopParts, signal: AbortSignal): Promise<vo
 
 async function live(value: unknown, desk: Desk): Promise<void> {
   const { journal, log, outbox, slots } = desk;
+  const leaving = (report: Report): Leaving => Leaving.of(report, desk.redactor);
 
   const verified = verify(value);
   if (verified.kind === "nonsense")
@@ -115,33 +116,28 @@ async function live(value: unknown, desk: Desk): Promise<void> {
       held,
       memory.text ?? JSON.stringify(reportOf("failed", forgottenSentence)),
     );
-  if (memory.kind === "begun") return outbox.post(held, reportOf("lost", lostSentence));
+  if (memory.kind === "begun") return outbox.post(held, leaving(reportOf("lost", lostSentence)));
   if (memory.kind === "unreadable") desk.watch.broken(memory.why);
   if (slots.free() === 0 || outbox.size() >= undeliveredMax) return handBack(held, desk);
 
   desk.overreach.inTask(value, held.taskId);
   if (verified.kind === "malformed") {
-    return outbox.post(
-      held,
-      reportOf("failed", `This worker does not understand the task: ${verified.why}`),
-    );
+    const why = `This worker does not understand the task: ${verified.why}`;
+    return outbox.post(held, leaving(reportOf("failed", why)));
   }
   const { task } = verified;
   const submitter = desk.warrant?.submitterOf(task, desk.policy()) ?? nobody;
   noteRequest(desk.notes, task, submitter.kind === "known" ? submitter.name : null);
   if (submitter.kind === "refused") noteRefusal(desk.notes, task, submitter.because);
   if (submitter.kind === "refused") {
-    return await post({ held, report: refusal(submitter.because, null) }, desk);
+    return outbox.post(held, await sealed(task, refusal(submitter.because, null), desk));
   }
   const judged = judgeTask(task, submitter, desk);
-  if (judged.kind === "report") return await post({ held, report: judged.report }, desk);
+  if (judged.kind === "report") return outbox.post(held, await sealed(task, judged.report, desk));
 
   const { held: last, ending } = await carry({ task, held, submitter, judged }, desk);
   if (ending === "back") handBack(last, desk);
-  else if (ending !== null) {
-    const stdout = task.spec.kind === "file-read" ? "file" : "output";
-    await post({ held: last, report: ending, stdout }, desk);
-  }
+  else if (ending !== null) outbox.post(last, ending);
 }
 
 const nobody: Submitter = { kind: "known", name: null, nonce: null };
@@ -154,13 +150,13 @@ interface Carried {
 }
 
 /** How it ends: with a report, for another worker, or (null) as somebody else's. */
-type Ending = Report | "back" | null;
+type Ending<Told> = Told | "back" | null;
 
 /** Holds a slot, or waits for a person and then for a slot, until the task has ended. */
 async function carry(
   { task, held, submitter, judged }: Carried,
   desk: Desk,
-): Promise<{ readonly held: Held; readonly ending: Ending }> {
+): Promise<{ readonly held: Held; readonly ending: Ending<Leaving> }> {
   const { clock, presence, slots } = desk;
   const waits = judged.kind === "ask";
   // Nothing was waited for since the look at the free slots: what was counted is still so.
@@ -168,7 +164,9 @@ async function carry(
   // The server counts a task that waits for a person as one that sits in a slot.
   if (waits) presence.refresh();
   const settled = waits ? await consented(slot, { task, submitter, asked: judged }, desk) : judged;
-  const ending = await attempt(slot, settled, desk);
+  const told = await attempt(slot, settled, desk);
+  // Until its result is in the outbox, the slot answers whoever hands the task out again.
+  const ending = told === null || told === "back" ? told : await sealed(task, told, desk);
   return { held: { taskId: slot.taskId, fence: slot.fence }, ending };
 }
 
@@ -177,7 +175,7 @@ async function attempt(
   slot: Slot,
   judged: Exclude<JudgedTask, Question>,
   desk: Desk,
-): Promise<Ending> {
+): Promise<Ending<Report>> {
   if (judged.kind === "back") return "back";
   if (judged.kind === "report") return judged.report;
   const full = judged.admit();
@@ -211,17 +209,11 @@ async function run(slot: Slot, work: Omit<Job, "taskId" | "signal">, desk: Desk)
     : timed;
 }
 
-interface Posting {
-  readonly held: Held;
-  readonly report: Report;
-  readonly stdout?: Stdout;
-}
-
 /** What is written down of an outcome is what leaves: the receipt is of the report that it is in. */
-async function post({ held, report, stdout = "output" }: Posting, desk: Desk): Promise<void> {
-  const left = redactReport(report, desk.redactor, stdout);
-  const receipt = await noteOutcome(desk.notes, held.taskId, left);
-  desk.outbox.post(held, receipt === null ? left : { ...left, receipt }, stdout);
+async function sealed(task: Task, report: Report, desk: Desk): Promise<Leaving> {
+  const stdout = task.spec.kind === "file-read" ? "file" : "output";
+  const left = Leaving.of(report, desk.redactor, stdout);
+  return left.with(await noteOutcome(desk.notes, task.id, left.report));
 }
 
 const endingMs = 5_000;

@@ -9,30 +9,22 @@ import {
   type Clock,
   type Log,
 } from "@openclaw-worker/base";
-import {
-  limits,
-  reportOf,
-  reportSchema,
-  type Held,
-  type Report,
-  type TaskId,
-} from "@openclaw-worker/protocol";
+import { limits, reportOf, reportSchema, type Held, type TaskId } from "@openclaw-worker/protocol";
 import type { Journal } from "./journal.ts";
 import type { Answer } from "./answer.ts";
 import type { Link } from "./link.ts";
 import type { Redactor } from "./output/redact.ts";
 import { createCollector } from "./output/collect.ts";
 import { reportJson } from "./output/json.ts";
-import { redactKept, redactReport, type Stdout } from "./output/report.ts";
+import { redactKept, type Leaving } from "./output/report.ts";
 import type { Slots } from "./slots.ts";
 
 export interface Outbox {
   /**
    * Puts a result on the wire and into the journal at the same time, and sends it until it is
-   * confirmed. What the journal has is not in memory between two tries. `stdout` says what the report's
-   * stdout is: a file's content is not altered.
+   * confirmed. What the journal has is not in memory between two tries.
    */
-  post(task: Held, report: Report, stdout?: Stdout): void;
+  post(task: Held, leaving: Leaving): void;
   /** Sends a finished result again, from the journal: the server has asked for the task anew. */
   repeat(task: Held, text: string): void;
   /** Takes up what an earlier process could not deliver. */
@@ -196,8 +188,8 @@ export function createOutbox(parts: OutboxParts): Outbox {
   };
 
   return {
-    post(task, report, stdout = "output") {
-      const text = reportJson(redactReport(report, redactor, stdout));
+    post(task, { report }) {
+      const text = reportJson(report);
       accept(task, text, (letter) => keepIn(task, letter));
     },
     repeat: (task, text) => accept(task, Buffer.from(redactKept(text, redactor)), () => null),

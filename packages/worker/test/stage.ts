@@ -80,6 +80,8 @@ export interface WorkerWish {
   readonly labels?: readonly string[];
   /** Why the disk does not take the audit log. */
   readonly unnoted?: string;
+  /** Waited for before an outcome is on the disk of the audit log. */
+  readonly sealing?: () => Promise<void>;
   /** Told how many approvals wait. */
   readonly notify?: (waiting: number) => void;
 }
@@ -148,9 +150,10 @@ export async function openStage(): Promise<Stage> {
     const notes = {
       note: (type: AuditType, data: Noted["data"], taskId?: string) =>
         void noted.push({ type, data, taskId }),
-      sealed(type: AuditType, data: Noted["data"], taskId?: string) {
+      async sealed(type: AuditType, data: Noted["data"], taskId?: string) {
         noted.push({ type, data, taskId });
-        return Promise.resolve(null);
+        await wish.sealing?.();
+        return null;
       },
       flushed: () => Promise.resolve(wish.unnoted ?? null),
     };

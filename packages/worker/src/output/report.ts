@@ -1,11 +1,34 @@
 // The last look at a report before it leaves this computer, or is kept in the journal until it can.
 
-import { reportOf, reportSchema, type Report } from "@openclaw-worker/protocol";
+import { reportOf, reportSchema, type Receipt, type Report } from "@openclaw-worker/protocol";
 import type { Redactor } from "./redact.ts";
 import { release } from "./release.ts";
 
 /** What a report's stdout is: a file's content is never altered, it was refused or it is whole. */
 export type Stdout = "output" | "file";
+
+/** A report that may leave: only what secrets were taken out of can be made into one. */
+export class Leaving {
+  // Private, so that no other object passes for one.
+  readonly #report: Report;
+
+  private constructor(report: Report) {
+    this.#report = report;
+  }
+
+  get report(): Report {
+    return this.#report;
+  }
+
+  static of(report: Report, redactor: Redactor, stdout: Stdout = "output"): Leaving {
+    return new Leaving(redactReport(report, redactor, stdout));
+  }
+
+  /** With the worker's proof of exactly this report. */
+  with(receipt: Receipt | null): Leaving {
+    return receipt === null ? this : new Leaving({ ...this.#report, receipt });
+  }
+}
 
 /** The report with secrets taken out of every text in it, names of metadata included. */
 export function redactReport(report: Report, redactor: Redactor, stdout: Stdout): Report {

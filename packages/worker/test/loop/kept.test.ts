@@ -80,6 +80,32 @@ test("a result is offered again until the answer says that it is kept", async ()
   assert.equal(told, answers.length);
 });
 
+test("a task that is handed out again while its outcome is written down is told by that outcome", async () => {
+  await using stage = await openStage();
+  const [sealing, sealed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const worker = stage.start({
+    people: { default: "cage" },
+    sealing() {
+      sealing.resolve();
+      return sealed.promise;
+    },
+  });
+  await worker.ready;
+  const id = stage.plane.submit(hello);
+  await sealing.promise;
+  stage.plane.again(id, { sameFence: false });
+  const polls = () => stage.plane.seen.filter(({ path: name }) => name === "/worker/poll").length;
+  const before = await stage.plane.until(() =>
+    stage.plane.state(id) === "pending" ? undefined : polls(),
+  );
+  // The answer that had it again was read when the next poll comes.
+  await stage.plane.until(() => (polls() > before ? true : undefined));
+  sealed.resolve();
+  const report = await stage.plane.report(id);
+  assert.deepEqual([report["outcome"], report["stdout"]], ["done", "ok"]);
+  assert.equal(stage.runner.jobs.length, 1);
+});
+
 test("a result of which a newer attempt exists is dropped and does not come again", async () => {
   await using stage = await openStage();
   stage.runner.end = untilCancelled;

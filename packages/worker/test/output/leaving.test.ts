@@ -11,6 +11,7 @@ import { openJournal, type Journal } from "../../src/journal.ts";
 import { openLink } from "../../src/link.ts";
 import { createOutbox, type Outbox } from "../../src/outbox.ts";
 import { createRedactor } from "../../src/output/redact.ts";
+import { Leaving, type Stdout } from "../../src/output/report.ts";
 import { createSlots } from "../../src/slots.ts";
 import { openPlane, type Plane, type Seen } from "../plane.ts";
 
@@ -22,6 +23,7 @@ interface Desk extends AsyncDisposable {
   readonly journal: Journal;
   readonly outbox: Outbox;
   readonly folder: string;
+  leaving(report: Report, stdout?: Stdout): Leaving;
   /** The report of a task as it arrived. */
   arrived(held: Held): Promise<Seen>;
 }
@@ -39,6 +41,7 @@ async function openDesk(): Promise<Desk> {
   const journal = openJournal({ file: path.join(folder, "journal.sqlite"), clock });
   const link = openLink({ clock, log: silentLog, url: plane.url, token: plane.token });
   const ended = new AbortController();
+  const redactor = createRedactor([{ name: "worker token", value: token }]);
   const outbox = createOutbox({
     clock,
     log: silentLog,
@@ -47,7 +50,7 @@ async function openDesk(): Promise<Desk> {
     journal,
     slots: createSlots(1),
     instance: "instance-1",
-    redactor: createRedactor([{ name: "worker token", value: token }]),
+    redactor,
     signal: ended.signal,
     onBroken: (why) => assert.fail(why),
   });
@@ -56,6 +59,7 @@ async function openDesk(): Promise<Desk> {
     journal,
     outbox,
     folder,
+    leaving: (left, stdout) => Leaving.of(left, redactor, stdout),
     arrived: ({ taskId }) =>
       plane.request(
         ({ path: name, body }) => name === "/worker/result" && body["taskId"] === taskId,
@@ -88,7 +92,7 @@ const report: Report = {
 
 test("no secret leaves in a report, and the journal keeps none", async () => {
   await using desk = await openDesk();
-  desk.outbox.post(held(1), report);
+  desk.outbox.post(held(1), desk.leaving(report));
   const { body } = await desk.arrived(held(1));
   const text = JSON.stringify(body);
   assert.ok(!text.includes("hunter2") && !text.includes("ghp_"), text);
@@ -103,7 +107,7 @@ test("no secret leaves in a report, and the journal keeps none", async () => {
 test("a file's content arrives as it is; a known secret in what was kept before does not", async () => {
   await using desk = await openDesk();
   const file: Report = { ...report, stdout: looks, exitCode: 0, outcome: "done" };
-  desk.outbox.post(held(1), file, "file");
+  desk.outbox.post(held(1), desk.leaving(file, "file"));
   assert.equal((await desk.arrived(held(1))).body["stdout"], looks);
   const old = JSON.stringify({ ...file, stdout: `${looks} ${token}` });
   desk.outbox.repeat(held(2), old);
@@ -121,7 +125,7 @@ test("a report that the server finds too large is shortened, and holds no secret
     response.writeHead(big ? 413 : 200).end(big ? "{}" : '{"success":true}');
     return true;
   };
-  desk.outbox.post(held(1), { ...report, stdout: token.repeat(1_000) });
+  desk.outbox.post(held(1), desk.leaving({ ...report, stdout: token.repeat(1_000) }));
   const { body } = await desk.plane.request(
     ({ path: name, body }) => name === "/worker/result" && body["stdout"] === "",
   );
@@ -149,7 +153,7 @@ test("a report that lost its output has lost its receipt too", async () => {
     },
   };
   const big = { stdout: "x".repeat(2_000), stderr: "", exitCode: 0, error: null, receipt };
-  desk.outbox.post(held(1), { ...big, outcome: "done" });
+  desk.outbox.post(held(1), desk.leaving({ ...big, outcome: "done" }));
   const sent = await desk.plane.request(({ body }) => body["stdout"] === big.stdout);
   assert.ok(sent.body["receipt"] !== undefined);
   const { body } = await desk.plane.request(({ body }) => body["stdout"] === "");
@@ -165,7 +169,7 @@ test("a result that is sent again is read from the journal, as it was redacted",
     response.writeHead(tries < 3 ? 500 : 200).end(tries < 3 ? "{}" : '{"success":true}');
     return true;
   };
-  desk.outbox.post(held(1), { ...report, stdout: looks }, "file");
+  desk.outbox.post(held(1), desk.leaving({ ...report, stdout: looks }, "file"));
   desk.journal.finish(held(2), JSON.stringify({ ...report, stdout: token }));
   desk.outbox.resume();
   await desk.outbox.flush(5_000);
