@@ -54,7 +54,7 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
   worker: {
     // An agent's driver is handed its process and its gate: it knows neither cage nor loop.
     agent: ["policy"],
-    policy: ["job", "errno", "trust", "glob"],
+    policy: ["watching", "job", "errno", "trust", "glob"],
     glob: [],
     output: [],
     sandbox: ["job", "glob"],
@@ -77,9 +77,10 @@ const roomArrows: Readonly<Record<string, Readonly<Record<string, readonly strin
     audit: [],
     durable: [],
     keys: ["durable", "errno", "trust"],
-    "key-watch": ["keys", "note"],
+    watching: [],
+    "key-watch": ["keys", "note", "watching"],
     identity: ["durable", "errno"],
-    stop: ["durable", "keys", "note"],
+    stop: ["durable", "keys", "note", "watching"],
     judged: ["approval", "budget", "job", "note", "place", "policy", "refusal"],
     consented: ["judged", "refusal", "slots"],
     overreach: ["approval", "note"],
@@ -120,7 +121,6 @@ const capabilities: readonly Capability[] = [
       "worker/src/sandbox/selftest.ts",
       // Wraps the descriptors of a task's output, which are FIFOs; it connects to nothing.
       "worker/src/sandbox/spawn.ts",
-      "worker/src/sandbox/outside.ts",
       // The local socket of the state folder, both ends: a person at this computer.
       "worker/src/approval/socket.ts",
       "client/src/send.ts",

@@ -5,6 +5,7 @@ import path from "node:path";
 import { silentLog, systemClock } from "@openclaw-worker/base";
 import { createRedactor, openRunner, resolveLoginEnvironment } from "@openclaw-worker/worker";
 import type { Fields } from "../fields.ts";
+import { inLanes } from "./lanes.ts";
 import { serve } from "./serve.ts";
 
 type Runner = Awaited<ReturnType<typeof openRunner>>;
@@ -38,19 +39,7 @@ serve({
   /** One job to its end: milliseconds. */
   one: (params) => run(params),
   /** Many of them, some at a time: the whole time, and each one's. */
-  async many(params) {
-    const samples: number[] = [];
-    let left = params.number("count");
-    const from = performance.now();
-    const lane = async (): Promise<void> => {
-      while (left > 0) {
-        left -= 1;
-        samples.push(await run(params));
-      }
-    };
-    await Promise.all(Array.from({ length: params.number("parallel") }, lane));
-    return { elapsedMs: performance.now() - from, samples };
-  },
+  many: (params) => inLanes(params, run),
   async close() {
     await opened?.runner[Symbol.asyncDispose]();
     opened = null;

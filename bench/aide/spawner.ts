@@ -2,25 +2,14 @@
 
 import { spawn } from "node:child_process";
 import type { Fields } from "../fields.ts";
+import { inLanes } from "./lanes.ts";
 import { serve } from "./serve.ts";
 
 serve({
   /** One program to its end, its output read: milliseconds. */
   one: (params) => run(params),
   /** Many of them, some at a time: the whole time, and each one's. */
-  async many(params) {
-    const samples: number[] = [];
-    let left = params.number("count");
-    const from = performance.now();
-    const lane = async (): Promise<void> => {
-      while (left > 0) {
-        left -= 1;
-        samples.push(await run(params));
-      }
-    };
-    await Promise.all(Array.from({ length: params.number("parallel") }, lane));
-    return { elapsedMs: performance.now() - from, samples };
-  },
+  many: (params) => inLanes(params, run),
 });
 
 function run(params: Fields): Promise<number> {

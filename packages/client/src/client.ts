@@ -3,6 +3,8 @@ import { createBackoff, systemClock, type Clock } from "@openclaw-worker/base";
 import {
   limits,
   type Approval,
+  type AuditPage,
+  type AuditProof,
   type ApprovalState,
   type Presence,
   type Result,
@@ -32,8 +34,6 @@ import {
   parseResume,
   parseStop,
   type ApprovalList,
-  type AuditPage,
-  type AuditProof,
   type ResumeAnswer,
   type StopAnswer,
 } from "./oversight.ts";

@@ -8,7 +8,7 @@ export type {
   TaskSummary,
   TaskView,
 } from "./answers.ts";
-export type { ApprovalList, AuditPage, AuditProof, ResumeAnswer, StopAnswer } from "./oversight.ts";
+export type { ApprovalList, ResumeAnswer, StopAnswer } from "./oversight.ts";
 export type {
   ApprovalQuery,
   AuditQuery,

@@ -4,13 +4,15 @@ import {
   acceptedSchema,
   approvalSchema,
   approvalStateSchema,
-  auditCopySchema,
+  auditPageSchema,
+  auditProofSchema,
   presenceSchema,
-  receiptSchema,
   signedCheckpointSchema,
   stopOrderSchema,
   type Approval,
   type ApprovalState,
+  type AuditPage,
+  type AuditProof,
   type SignedCheckpoint,
   type StopOrder,
 } from "@openclaw-worker/protocol";
@@ -38,48 +40,14 @@ export interface ResumeAnswer {
   readonly message: string;
 }
 
-/** The server's copy of a worker's audit log: texts of entries from the first one asked for on. */
-export interface AuditPage {
-  readonly worker: string;
-  readonly log: string;
-  /** Entries that the server has. */
-  readonly size: number;
-  readonly entries: readonly string[];
-  readonly head: SignedCheckpoint;
-}
-
-export interface AuditProof {
-  readonly seq: number;
-  readonly entry: string;
-  /** Audit path from the leaf up, in hex. */
-  readonly proof: readonly string[];
-  readonly head: SignedCheckpoint;
-}
-
 const text = presenceSchema.shape.name;
-const whole = presenceSchema.shape.lastSeenAt;
 const object = presenceSchema.pick({});
-const texts = auditCopySchema.shape.entries;
 const flag = acceptedSchema.shape.online;
 
 const approvalsSchema = object.extend({ approvals: approvalSchema.array(), cursor: text });
 const decidedSchema = object.extend({ state: approvalStateSchema });
 const stopSchema = object.extend({ stop: stopOrderSchema, online: flag, message: text });
 const resumeSchema = object.extend({ sent: flag, online: flag, message: text });
-const auditSchema = object.extend({
-  worker: text,
-  log: text,
-  size: whole,
-  entries: texts,
-  head: signedCheckpointSchema,
-});
-const auditProofSchema = object.extend({
-  seq: whole,
-  entry: text,
-  proof: receiptSchema.shape.proof,
-  head: signedCheckpointSchema,
-});
-
 export function parseApprovals(reply: Reply): ApprovalList {
   return parsed(reply, approvalsSchema.safeParse(json(reply)));
 }
@@ -101,7 +69,7 @@ export function parseResume(reply: Reply): ResumeAnswer {
 }
 
 export function parseAudit(reply: Reply): AuditPage {
-  return parsed(reply, auditSchema.safeParse(json(reply)));
+  return parsed(reply, auditPageSchema.safeParse(json(reply)));
 }
 
 export function parseCheckpoint(reply: Reply): SignedCheckpoint {

@@ -83,3 +83,23 @@ export const auditCopiedSchema = z.object({
   alarm: z.string().nullable(),
 });
 export type AuditCopied = z.infer<typeof auditCopiedSchema>;
+
+/** Answer of GET /audit: the server's copy, from the first entry asked for on. `size`: all it has. */
+export const auditPageSchema = z.object({
+  worker: z.string(),
+  log: z.string(),
+  size: z.int().nonnegative(),
+  entries: auditCopySchema.shape.entries.readonly(),
+  head: signedCheckpointSchema,
+});
+export type AuditPage = z.infer<typeof auditPageSchema>;
+
+/** Answer of GET /audit/proof: that an entry is in the log that the head was signed over. */
+export const auditProofSchema = z.object({
+  seq: z.int().nonnegative(),
+  entry: z.string(),
+  /** Audit path from the leaf up, in hex. */
+  proof: receiptSchema.shape.proof.readonly(),
+  head: signedCheckpointSchema,
+});
+export type AuditProof = z.infer<typeof auditProofSchema>;

@@ -1,9 +1,10 @@
 // Keeps the enrolled keys up to date with their file, while the worker runs.
 
-import { messageOf, type Clock, type Log, type Timer } from "@openclaw-worker/base";
+import type { Clock, Log, Timer } from "@openclaw-worker/base";
 import { parsePublicKey } from "@openclaw-worker/protocol";
 import { emptyRing, type EnrolledKey, type KeyRing, type RingLoad } from "./keys.ts";
 import type { Notes } from "./note.ts";
+import { watchOr } from "./watching.ts";
 
 export interface KeyKeeper extends Disposable {
   /** The ring in force now. */
@@ -63,7 +64,10 @@ export function keepKeys(parts: KeyKeeperParts): KeyKeeper {
     settling?.cancel();
     settling = clock.after(settleMs, reload);
   };
-  const watching = watchOrWarn(parts.watch, changed, log);
+  const watching = watchOr(
+    () => parts.watch(changed),
+    (why) => log.warn(`changes of the keys are noticed late (${why})`),
+  );
   return {
     current() {
       if (parts.stamp() !== seen) reload();
@@ -92,17 +96,4 @@ function changesOf(before: KeyRing, after: KeyRing): readonly RingNews[] {
   });
   const gone = before.keys.filter(({ publicKey }) => !now.has(publicKey));
   return [...news, ...gone.map((key): RingNews => ({ key, what: "removed" }))];
-}
-
-function watchOrWarn(
-  watch: KeyKeeperParts["watch"],
-  changed: () => void,
-  log: Log,
-): Disposable | null {
-  try {
-    return watch(changed);
-  } catch (thrown) {
-    log.warn(`changes of the keys are not noticed (${messageOf(thrown)}): restart after one`);
-    return null;
-  }
 }

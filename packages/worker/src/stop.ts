@@ -22,6 +22,7 @@ import { z } from "zod";
 import { replaceFile } from "./durable.ts";
 import { findKey, type KeyRing } from "./keys.ts";
 import type { Notes } from "./note.ts";
+import { watchOr } from "./watching.ts";
 
 /** What an order of the server was for this worker. */
 export type StopHeard =
@@ -157,7 +158,10 @@ export function keepStops(parts: StopParts): Stops {
     const problem = lift(found, `${parts.file} was removed`);
     if (problem !== null) log.error(`still stopped: ${problem}`);
   };
-  const watching = watchOrWarn(parts, look);
+  const watching = watchOr(
+    () => parts.watchFile(look),
+    (why) => log.warn(`the STOP file is looked for every ${retryMs / 1_000} s (${why})`),
+  );
   // Where the folder cannot be watched, and while the disk does not take a stop.
   const ticking = clock.every(retryMs, () => {
     if (watching === null) look();
@@ -255,14 +259,5 @@ function read(file: string, broken: (why: string) => Stopped): Kept {
   } catch (thrown) {
     const why = `${file} cannot be read (${messageOf(thrown)}), so it is not known whether it is stopped`;
     return { ...none, stops: [broken(why.slice(0, 1_000))] };
-  }
-}
-
-function watchOrWarn({ watchFile, log }: StopParts, look: () => void): Disposable | null {
-  try {
-    return watchFile(look);
-  } catch (thrown) {
-    log.warn(`the STOP file is looked for every ${retryMs / 1_000} s (${messageOf(thrown)})`);
-    return null;
   }
 }

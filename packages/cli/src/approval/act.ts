@@ -13,7 +13,7 @@ import { identityOf, type ApprovalFlags, type GrantFlags } from "./flags.ts";
 import { followList, liveList, type ApprovalSource, type Choice } from "./live.ts";
 import { localSource, needLocal } from "./local.ts";
 import { decideRemotely, forged, isHonest, remoteSource, type RemoteOptions } from "./remote.ts";
-import { grantOf, suggestedRule, type GrantText } from "./screen.ts";
+import { grantOf, suggestedRule, type GrantText } from "./form.ts";
 import { approvalText, deedSummary, escaped, type Shown } from "./text.ts";
 
 // A watcher outlives restarts of the server.

@@ -1,10 +1,9 @@
 // The live list as a machine without a terminal: what is on the screen, what a key does, which
 // lines there are. live.ts gives it a terminal.
 
-import { never } from "@openclaw-worker/base";
-import type { ApprovalRequest, Grant, Verdict } from "@openclaw-worker/protocol";
-import { parseDuration } from "../duration.ts";
+import type { Grant, Verdict } from "@openclaw-worker/protocol";
 import type { Paint } from "../paint.ts";
+import { formLines, grantForm, grantOf, typeInto, type GrantForm } from "./form.ts";
 import { approvalText, deedSummary, escaped, type Shown } from "./text.ts";
 
 export interface Screen {
@@ -25,20 +24,6 @@ interface Size {
   readonly columns: number;
   readonly rows: number;
 }
-
-interface GrantForm {
-  readonly field: Field;
-  readonly values: Readonly<Record<Field, string>>;
-}
-
-const fields = ["rule", "for", "runs", "perHour"] as const;
-type Field = (typeof fields)[number];
-const questions: Readonly<Record<Field, string>> = {
-  rule: "Allow by this rule",
-  for: "for how long (30m, 12h, 30d)",
-  runs: "at most so many times (empty: no limit)",
-  perHour: "at most so many an hour (empty: no limit)",
-};
 
 /** What the person wants done. */
 export type Wish =
@@ -172,31 +157,10 @@ function openForm(screen: Screen, shown: Shown | null, now: number): Step {
   if (shown === null) return still(screen);
   const why = whyNot(screen, "grant", now);
   if (why !== null) return still(withNote(screen, why));
-  const rule = suggestedRule(shown.request);
-  if (rule === null)
+  const form = grantForm(shown.request);
+  if (form === null)
     return still(withNote(screen, "For this kind there is no standing permission"));
-  const values = { rule, for: "30d", runs: "", perHour: "" };
-  return still({ ...screen, note: "", form: { field: "rule", values } });
-}
-
-/** The narrowest rule that names the deed, or null. */
-export function suggestedRule({ deed }: ApprovalRequest): string | null {
-  switch (deed.kind) {
-    case "command":
-      return /[\n\r]/.test(deed.command) ? null : `Bash(${deed.command})`;
-    case "exec":
-      return `Exec(${JSON.stringify(deed.argv)})`;
-    case "read":
-    case "list":
-      return `Read(${deed.path})`;
-    case "write":
-    case "edit":
-      return `Edit(${deed.path})`;
-    case "tool":
-      return null;
-    default:
-      return never(deed);
-  }
+  return still({ ...screen, note: "", form });
 }
 
 function fill(
@@ -204,56 +168,20 @@ function fill(
   form: GrantForm,
   { key, now }: { readonly key: string; readonly now: number },
 ): Step {
-  const { field, values } = form;
-  const put = (text: string): Step =>
-    still({ ...screen, form: { field, values: { ...values, [field]: text } } });
-  if (key === "\u001B") return still({ ...screen, form: null, note: "No permission was given" });
-  if (key === "\u007F" || key === "\b") return put(Array.from(values[field]).slice(0, -1).join(""));
-  if (key === "\u0015") return put("");
-  if (key !== "\r" && key !== "\n") {
-    return /[\p{Cc}]/u.test(key) ? still(screen) : put(values[field] + key);
-  }
-  const next = fields[fields.indexOf(field) + 1];
-  if (next !== undefined) return still({ ...screen, form: { field: next, values } });
+  const step = typeInto(form, key);
+  if (step.kind === "form") return still({ ...screen, form: step.form });
+  if (step.kind === "left")
+    return still({ ...screen, form: null, note: "No permission was given" });
   const shown = selectedOf(screen);
-  const grant = grantOf(values, now);
-  if (typeof grant === "string")
-    return still({ ...screen, note: grant, form: { field: "rule", values } });
+  const grant = grantOf(step.text, now);
+  if (typeof grant === "string") {
+    return still({ ...screen, note: grant, form: { field: "rule", values: step.text } });
+  }
   if (shown === null) return still({ ...screen, form: null });
   return {
     screen: { ...screen, form: null, note: "" },
     wish: { kind: "decide", shown, verdict: "grant", grant },
   };
-}
-
-export interface GrantText {
-  readonly rule: string;
-  /** How long it holds, as `30d`. */
-  readonly for: string;
-  readonly runs: string;
-  readonly perHour: string;
-}
-
-/** The grant that the texts say, or a sentence about what is wrong with them. */
-export function grantOf(text: GrantText, now: number): Grant | string {
-  const rule = text.rule.trim();
-  if (rule === "") return "A permission needs a rule, such as Bash(npm test)";
-  const ms = parseDuration(text.for);
-  if (ms === null || ms <= 0) return `"${text.for}" is no length of time: write it like 12h or 30d`;
-  const runs = countOf(text.runs);
-  const perHour = countOf(text.perHour);
-  if (runs === "bad" || perHour === "bad") return "A number of times is a whole number, or nothing";
-  return {
-    rule,
-    expiresAt: now + ms,
-    ...(runs === null ? {} : { runsMax: runs }),
-    ...(perHour === null ? {} : { perHourMax: perHour }),
-  };
-}
-
-function countOf(text: string): number | null | "bad" {
-  if (text.trim() === "") return null;
-  return /^[1-9]\d{0,5}$/.test(text.trim()) ? Number(text.trim()) : "bad";
 }
 
 function move(screen: Screen, by: 1 | -1, now: number): Screen {
@@ -303,7 +231,7 @@ export function screenLines(screen: Screen, now: number, paint: Paint): readonly
     ...listLines(screen, paint),
     "",
     ...details,
-    ...formLines(screen, paint),
+    ...(screen.form === null ? [] : formLines(screen.form, size.columns, paint)),
     paint.yellow(note.slice(0, size.columns)),
     paint.dim(
       "a allow once  d deny  g allow from now on…  ↑↓ choose  q leave".slice(0, size.columns),
@@ -322,12 +250,6 @@ function listLines({ waiting, selected, size }: Screen, paint: Paint): readonly 
     const line = text.length > size.columns - 2 ? `${text.slice(0, size.columns - 3)}…` : text;
     return request.id === selected ? paint.cyan(`> ${line}`) : `  ${line}`;
   });
-}
-
-function formLines({ form, size }: Screen, paint: Paint): readonly string[] {
-  if (form === null) return [];
-  const line = `${questions[form.field]}: ${escaped(form.values[form.field])}▏`;
-  return ["", paint.bold(line.slice(-size.columns)), paint.dim("Enter: next   Esc: no permission")];
 }
 
 function detailRows({ waiting, size, form }: Screen): number {

@@ -2,15 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { approvalRequestSchema } from "@openclaw-worker/protocol";
 import {
-  grantOf,
   openScreen,
   press,
   screenLines,
-  suggestedRule,
   withWaiting,
   type Screen,
   type Step,
 } from "../../src/approval/screen.ts";
+import { grantOf, suggestedRule } from "../../src/approval/form.ts";
 import type { Shown } from "../../src/approval/text.ts";
 import { paintOf } from "../../src/paint.ts";
 

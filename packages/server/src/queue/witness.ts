@@ -7,6 +7,8 @@ import {
   signedCheckpointSchema,
   storedIndex,
   type AuditCopy,
+  type AuditPage,
+  type AuditProof,
   type SignedCheckpoint,
 } from "@openclaw-worker/protocol";
 import { z } from "zod";
@@ -19,22 +21,6 @@ export interface WitnessOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly presence: PresenceBook;
-}
-
-export interface AuditPage {
-  readonly worker: string;
-  readonly log: string;
-  readonly size: number;
-  readonly entries: readonly string[];
-  readonly head: SignedCheckpoint;
-}
-
-export interface AuditProof {
-  readonly seq: number;
-  readonly entry: string;
-  /** From the leaf up, in hex. */
-  readonly proof: readonly string[];
-  readonly head: SignedCheckpoint;
 }
 
 export interface Witness {

@@ -1,6 +1,8 @@
 import {
   auditCopiedSchema,
   auditCopySchema,
+  auditPageSchema,
+  auditProofSchema,
   limits,
   signedCheckpointSchema,
 } from "@openclaw-worker/protocol";
@@ -16,19 +18,6 @@ const pageQuerySchema = workerSchema.extend({
   limit: z.coerce.number().int().min(1).max(entriesMax).default(100),
 });
 const proofQuerySchema = workerSchema.extend({ seq: z.coerce.number().int().nonnegative() });
-const pageSchema = z.object({
-  worker: z.string(),
-  log: z.string(),
-  size: z.int(),
-  entries: z.array(z.string()),
-  head: signedCheckpointSchema,
-});
-const proofSchema = z.object({
-  seq: z.int(),
-  entry: z.string(),
-  proof: z.array(z.string()),
-  head: signedCheckpointSchema,
-});
 
 /** The workers' audit logs, as this server has them: it is their witness, and vouches for nothing. */
 export function auditRoutes(app: FastifyInstance, { queue }: AppParts): void {
@@ -53,7 +42,7 @@ export function auditRoutes(app: FastifyInstance, { queue }: AppParts): void {
       schema: {
         summary: "Entries of a worker's audit log, and the newest head that it signed.",
         querystring: pageQuerySchema,
-        response: { 200: pageSchema },
+        response: { 200: auditPageSchema },
       },
     },
     (request) => {
@@ -80,7 +69,7 @@ export function auditRoutes(app: FastifyInstance, { queue }: AppParts): void {
       schema: {
         summary: "That an entry is in the log under the newest head (RFC 9162, section 2.1.3).",
         querystring: proofQuerySchema,
-        response: { 200: proofSchema },
+        response: { 200: auditProofSchema },
       },
     },
     (request) => {

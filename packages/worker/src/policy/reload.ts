@@ -1,7 +1,8 @@
 // Keeps the policy in force up to date with its file. A file that is broken, or gone, changes
 // nothing: the last good policy stays, and the log says where the file is broken.
 
-import { messageOf, type Clock, type Log, type Timer } from "@openclaw-worker/base";
+import type { Clock, Log, Timer } from "@openclaw-worker/base";
+import { watchOr } from "../watching.ts";
 import type { Policy } from "./book.ts";
 import type { PolicyLoad } from "./load.ts";
 
@@ -50,7 +51,10 @@ export function keepPolicy(parts: ReloadParts): PolicyKeeper {
     settling?.cancel();
     settling = clock.after(settleMs, reload);
   };
-  const watching = watchOrWarn(watch, changed, log);
+  const watching = watchOr(
+    () => watch(changed),
+    (why) => log.warn(`changes of the policy are not noticed (${why}): restart after one`),
+  );
   return {
     current: () => current,
     [Symbol.dispose]() {
@@ -58,17 +62,4 @@ export function keepPolicy(parts: ReloadParts): PolicyKeeper {
       watching?.[Symbol.dispose]();
     },
   };
-}
-
-function watchOrWarn(
-  watch: ReloadParts["watch"],
-  changed: () => void,
-  log: Log,
-): Disposable | null {
-  try {
-    return watch(changed);
-  } catch (thrown) {
-    log.warn(`changes of the policy are not noticed (${messageOf(thrown)}): restart after one`);
-    return null;
-  }
 }

@@ -3,12 +3,10 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { Socket } from "node:net";
-import { constants } from "node:os";
 import { kill } from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { descendantsOf, processesWith } from "./processes.ts";
-import { openReader, type CagedProcess } from "./spawn.ts";
+import { attached, exitOf, type CagedProcess } from "./spawn.ts";
 import type { TaskStreams } from "./streams.ts";
 
 export interface OutsideStart {
@@ -32,27 +30,7 @@ export function spawnOutside({ argv, env, streams }: OutsideStart): CagedProcess
     detached: true,
     stdio: [streams.input.childFd, streams.stdout.childFd, streams.stderr.childFd, "pipe"],
   });
-  streams.closeChildSide();
-  const exited = exitOf(child);
-  const control = child.stdio[3];
-  if (!(control instanceof Socket)) throw new Error("a spawned child has no control channel");
-  control.on("error", ignore);
-  const hangUp = (): void => {
-    control.destroy();
-    streams.input.close();
-  };
-  return {
-    input: streams.input,
-    stdout: openReader(streams.stdout.ownFd),
-    stderr: openReader(streams.stderr.ownFd),
-    control,
-    exited,
-    hangUp,
-    kill() {
-      killTree(child, `${markName}=${mark}`);
-      hangUp();
-    },
-  };
+  return attached(child, streams, () => killTree(child, `${markName}=${mark}`));
 }
 
 export interface Gateway {
@@ -124,15 +102,6 @@ function trySignal(pid: number, signal: "SIGSTOP" | "SIGKILL"): void {
   } catch {
     // It has ended between the look and the signal, or is another user's.
   }
-}
-
-function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => {
-    child.once("error", () => resolve(127));
-    child.once("exit", (code, signal) => {
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
 }
 
 function ignore(): void {}

@@ -48,11 +48,17 @@ export function spawnCaged({ argv, env, streams, filterFd }: CagedStart): CagedP
     detached: true,
     stdio: [input.childFd, stdout.childFd, stderr.childFd, "pipe", filterFd],
   });
+  return attached(child, streams, () => void child.kill("SIGKILL"));
+}
+
+/** A started child with its streams and its control channel; `end` kills all that it started. */
+export function attached(child: ChildProcess, streams: TaskStreams, end: () => void): CagedProcess {
   streams.closeChildSide();
   const exited = exitOf(child);
   const control = child.stdio[3];
   if (!(control instanceof Socket)) throw new Error("a spawned child has no control channel");
   control.on("error", ignore);
+  const { input, stdout, stderr } = streams;
   const hangUp = (): void => {
     control.destroy();
     input.close();
@@ -65,7 +71,7 @@ export function spawnCaged({ argv, env, streams, filterFd }: CagedStart): CagedP
     exited,
     hangUp,
     kill() {
-      child.kill("SIGKILL");
+      end();
       hangUp();
     },
   };
@@ -131,7 +137,8 @@ export function effectiveUserId(): number {
   return geteuid?.() ?? -1;
 }
 
-function exitOf(child: ChildProcess): Promise<number> {
+/** Exit code; 128+n when a signal ended it; 127 when it could not be started. */
+export function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => {
     child.once("error", () => resolve(127));
     child.once("exit", (code, signal) => {
@@ -145,7 +152,7 @@ function exitOf(child: ChildProcess): Promise<number> {
  * would else leave as much behind for the collector. So what a listener of `data` is given is its own
  * only until it returns. Reading begins with the first listener.
  */
-export function openReader(fd: number): Readable {
+function openReader(fd: number): Readable {
   const buffer = Buffer.allocUnsafeSlow(readBytes);
   const reader: Socket = new Socket({
     fd,

@@ -3,7 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { chained, firstPrev, type ActionEntry } from "../../audit/chain.ts";
 import type { NewAction } from "../action.ts";
-import { integer, text, type Row } from "./rows.ts";
+import { actionOf, integer, text } from "./rows.ts";
 
 /** Appends to the log; nothing where no action was handed in. */
 export type Act = (action: NewAction | undefined) => void;
@@ -36,18 +36,5 @@ export function prepareActions(
   const latest = db.prepare(
     "SELECT * FROM (SELECT * FROM actions ORDER BY seq DESC LIMIT ?) ORDER BY seq",
   );
-  return (from, max) => (from === null ? latest.all(max) : onward.all(from, max)).map(entryOf);
-}
-
-function entryOf(row: Row): ActionEntry {
-  return {
-    seq: integer(row, "seq"),
-    at: integer(row, "at"),
-    actor: text(row, "actor"),
-    from: text(row, "source"),
-    action: text(row, "action"),
-    target: text(row, "target"),
-    prev: text(row, "prev"),
-    hash: text(row, "hash"),
-  };
+  return (from, max) => (from === null ? latest.all(max) : onward.all(from, max)).map(actionOf);
 }

@@ -14,12 +14,12 @@ import type {
 import {
   holderOf,
   integer,
-  integerOrNull,
   kindOf,
   recordOf,
   resultOf,
   text,
   textOrNull,
+  workerOf,
 } from "./rows.ts";
 
 const columns = `seq, id, kind, status, state, outcome, exit_code, selector, priority, session, worker,
@@ -142,20 +142,7 @@ export function prepareEventCounts(db: DatabaseSync): () => Readonly<Record<stri
 
 export function prepareWorkers(db: DatabaseSync): () => readonly WorkerRecord[] {
   const all = db.prepare("SELECT * FROM workers ORDER BY name");
-  return () =>
-    all.all().map((row) => ({
-      name: text(row, "name"),
-      instance: text(row, "instance"),
-      labels: text(row, "labels")
-        .split("+")
-        .filter((label) => label !== ""),
-      version: textOrNull(row, "version"),
-      platform: textOrNull(row, "platform"),
-      slots: integerOrNull(row, "slots"),
-      policyDigest: textOrNull(row, "policy_digest"),
-      publicKey: textOrNull(row, "public_key"),
-      lastSeenAt: integer(row, "last_seen_at"),
-    }));
+  return () => all.all().map(workerOf);
 }
 
 export function prepareCancelsFor(db: DatabaseSync): (instance: string) => readonly Held[] {

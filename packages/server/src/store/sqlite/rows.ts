@@ -15,7 +15,8 @@ import {
   type TaskId,
 } from "@openclaw-worker/protocol";
 import type { SQLOutputValue } from "node:sqlite";
-import type { Holder, TaskRecord } from "../store.ts";
+import type { ActionEntry } from "../../audit/chain.ts";
+import type { Holder, TaskRecord, WorkerRecord } from "../store.ts";
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
@@ -111,5 +112,34 @@ export function holderOf(row: Row): Holder {
     worker: text(row, "worker"),
     instance: text(row, "instance"),
     leased: integer(row, "leased") === 1,
+  };
+}
+
+export function workerOf(row: Row): WorkerRecord {
+  return {
+    name: text(row, "name"),
+    instance: text(row, "instance"),
+    labels: text(row, "labels")
+      .split("+")
+      .filter((label) => label !== ""),
+    version: textOrNull(row, "version"),
+    platform: textOrNull(row, "platform"),
+    slots: integerOrNull(row, "slots"),
+    policyDigest: textOrNull(row, "policy_digest"),
+    publicKey: textOrNull(row, "public_key"),
+    lastSeenAt: integer(row, "last_seen_at"),
+  };
+}
+
+export function actionOf(row: Row): ActionEntry {
+  return {
+    seq: integer(row, "seq"),
+    at: integer(row, "at"),
+    actor: text(row, "actor"),
+    from: text(row, "source"),
+    action: text(row, "action"),
+    target: text(row, "target"),
+    prev: text(row, "prev"),
+    hash: text(row, "hash"),
   };
 }

@@ -6,7 +6,16 @@ import type { ApprovalFacts, MoveRecord, TaskFacts, Vault } from "../move/record
 import { preparePut } from "./fill.ts";
 import { migrations } from "./migrations.ts";
 import { movingVersion, openDatabase } from "./open.ts";
-import { integer, integerOrNull, kindOf, text, textOrNull, type Row } from "./rows.ts";
+import {
+  actionOf,
+  integer,
+  integerOrNull,
+  kindOf,
+  text,
+  textOrNull,
+  workerOf,
+  type Row,
+} from "./rows.ts";
 
 /** Tables that hold what users gave; the counts follow by their triggers. */
 const tables = [
@@ -66,20 +75,7 @@ async function* recordsOf(db: DatabaseSync): AsyncGenerator<MoveRecord> {
   const last = integer(db.prepare("SELECT last FROM changes").get() ?? {}, "last");
   if (last > 0) yield { kind: "changes", last };
   for (const row of rows("SELECT * FROM workers ORDER BY name COLLATE BINARY")) {
-    const worker = {
-      name: text(row, "name"),
-      instance: text(row, "instance"),
-      labels: text(row, "labels")
-        .split("+")
-        .filter((label) => label !== ""),
-      version: textOrNull(row, "version"),
-      platform: textOrNull(row, "platform"),
-      slots: integerOrNull(row, "slots"),
-      policyDigest: textOrNull(row, "policy_digest"),
-      publicKey: textOrNull(row, "public_key"),
-      lastSeenAt: integer(row, "last_seen_at"),
-    };
-    yield { kind: "worker", worker };
+    yield { kind: "worker", worker: workerOf(row) };
   }
   for (const row of rows("SELECT * FROM sessions ORDER BY session COLLATE BINARY")) {
     const session = {
@@ -156,17 +152,7 @@ function* watched(rows: (sql: string) => Iterable<Row>): Generator<MoveRecord> {
     };
   }
   for (const row of rows("SELECT * FROM actions ORDER BY seq")) {
-    const entry = {
-      seq: integer(row, "seq"),
-      at: integer(row, "at"),
-      actor: text(row, "actor"),
-      from: text(row, "source"),
-      action: text(row, "action"),
-      target: text(row, "target"),
-      prev: text(row, "prev"),
-      hash: text(row, "hash"),
-    };
-    yield { kind: "action", entry };
+    yield { kind: "action", entry: actionOf(row) };
   }
 }
 
