@@ -288,6 +288,24 @@ test("a server that has more than this computer's log is a sign that the log was
   assert.match(ran.out, /entry 20: the server has 30 entries .* own log has 20/);
 });
 
+test("a copy that was put back is seen at the worker's computer, one that only lags is no sign", async () => {
+  using log = makeFolder();
+  await grow(log, 10, 10);
+  const story = storyOf(log);
+  await using server = await telling(story);
+  // Each opening begins at the same time, and each entry is a minute: this one ends as the first did.
+  await grow(log, 10, 10);
+  const late = await audit(log, ["verify", "--server"], server.env);
+  assert.equal(late.code, 0, late.out + late.err);
+  await grow(log, 30, 30);
+  const ran = await audit(log, ["verify", "--server"], server.env);
+  assert.equal(ran.code, 1);
+  assert.match(ran.out, /entry 10: the server's copy ends with 10 entries .* own log has 50/);
+  // What was not believed is not remembered either.
+  Object.assign(story, storyOf(log));
+  assert.equal((await audit(log, ["verify", "--server"], server.env)).code, 0);
+});
+
 function readLine(log: LogFolder, seq: number): string {
   return readFileSync(log.file(auditFiles.entries), "utf8").split("\n")[seq] ?? "";
 }
