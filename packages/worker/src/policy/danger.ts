@@ -54,7 +54,8 @@ const git: Danger = {
   commands: list(
     "config bisect submodule filter-branch difftool mergetool daemon instaweb hook send-email " +
       "credential shell gui citool web--browse help request-pull p4 svn cvsserver http-backend " +
-      "upload-pack receive-pack upload-archive remote-ext remote-fd fast-import maintenance",
+      "upload-pack receive-pack upload-archive remote-ext remote-fd fast-import maintenance " +
+      "verify-commit verify-tag",
   ),
   under: {
     clone: { short: "uc" },
@@ -70,8 +71,6 @@ const git: Danger = {
     replace: { long: list("edit convert-graft-file") },
     revert: { short: "eS", long: ["edit", "gpg-sign"] },
     tag: { short: "sua", long: list("sign annotate local-user verify") },
-    "verify-commit": { starts: [""] },
-    "verify-tag": { starts: [""] },
     "cat-file": { long: ["filters"] },
   },
 };
