@@ -148,6 +148,8 @@ function runPlain(files) {
     PATH: `${path.dirname(program)}:/usr/sbin:/usr/bin:/sbin:/bin`,
     TMPDIR: os.tmpdir(),
     ...(process.env.CI ? { CI: "true" } : {}),
+    // HOSTILE_SEED, CRASH_SEED: a run that failed is repeated by its seed.
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name.endsWith("_SEED"))),
   };
   const clean = [
     "/usr/bin/env",
